@@ -1,0 +1,94 @@
+// The Internet checksum (RFC 1071), whole and incremental. Pure; any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <joinleaf/address.h>
+#include <span>
+
+namespace joinleaf::net {
+
+/// A running one's complement sum of 16-bit words in memory order. Byte order cancels out
+/// (RFC 1071 §2B), so words are added as they lie and the result is stored as it is.
+class ChecksumSum {
+public:
+    constexpr ChecksumSum() = default;
+    constexpr explicit ChecksumSum(std::uint64_t sum) : sum_(sum) {}
+
+    /// Adds `bytes`. Only the last span of a message may have an odd length.
+    void add(std::span<const std::byte> bytes) noexcept {
+        const std::byte* at = bytes.data();
+        std::size_t left = bytes.size();
+        std::uint64_t sum = sum_;
+        // 32-bit words into a 64-bit sum: no carry can be lost before 2^32 words.
+        for (; left >= 16; at += 16, left -= 16) {
+            std::uint32_t words[4];
+            std::memcpy(words, at, 16);
+            sum += std::uint64_t{words[0]} + words[1];
+            sum += std::uint64_t{words[2]} + words[3];
+        }
+        for (; left >= 4; at += 4, left -= 4) {
+            std::uint32_t word;
+            std::memcpy(&word, at, 4);
+            sum += word;
+        }
+        if (left >= 2) {
+            std::uint16_t word;
+            std::memcpy(&word, at, 2);
+            sum += word;
+            at += 2;
+            left -= 2;
+        }
+        if (left == 1) {
+            std::uint16_t word = 0;
+            std::memcpy(&word, at, 1);
+            sum += word;
+        }
+        sum_ = sum;
+    }
+    /// Adds one 16-bit word given in host order.
+    constexpr void add_word(std::uint16_t host_order) noexcept {
+        sum_ += static_cast<std::uint16_t>(__builtin_bswap16(host_order));
+    }
+    constexpr void add_address(Ipv4Address address) noexcept {
+        sum_ += __builtin_bswap32(address.value());
+    }
+
+    [[nodiscard]] constexpr std::uint64_t raw() const noexcept { return sum_; }
+
+    /// The folded sum in memory order, not complemented.
+    [[nodiscard]] constexpr std::uint16_t folded() const noexcept {
+        std::uint64_t s = (sum_ >> 32) + (sum_ & 0xffffffff);
+        s = (s >> 32) + (s & 0xffffffff);
+        s = (s >> 16) + (s & 0xffff);
+        s = (s >> 16) + (s & 0xffff);
+        s = (s >> 16) + (s & 0xffff);
+        return static_cast<std::uint16_t>(s);
+    }
+    /// The checksum to store, in host order.
+    [[nodiscard]] constexpr std::uint16_t checksum() const noexcept {
+        return __builtin_bswap16(static_cast<std::uint16_t>(~folded()));
+    }
+    /// Whether a message summed with its checksum field in place is intact.
+    [[nodiscard]] constexpr bool is_valid() const noexcept { return folded() == 0xffff; }
+
+private:
+    std::uint64_t sum_ = 0;
+};
+
+/// The checksum of `bytes`, whose checksum field is zero; host order.
+[[nodiscard]] inline std::uint16_t checksum(std::span<const std::byte> bytes) noexcept {
+    ChecksumSum sum;
+    sum.add(bytes);
+    return sum.checksum();
+}
+
+/// Whether `bytes`, checksum field included, sum to what they should.
+[[nodiscard]] inline bool checksum_is_valid(std::span<const std::byte> bytes) noexcept {
+    ChecksumSum sum;
+    sum.add(bytes);
+    return sum.is_valid();
+}
+
+}  // namespace joinleaf::net
