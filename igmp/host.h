@@ -2,12 +2,12 @@
 // chance, no I/O of its own; one owner, no lock.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <joinleaf/address.h>
 #include <joinleaf/clock.h>
 #include <joinleaf/source_filter.h>
 #include <net/ipv4.h>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>

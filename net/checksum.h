@@ -1,10 +1,10 @@
 // The Internet checksum (RFC 1071), whole and incremental. Pure; any thread.
 #pragma once
 
+#include <joinleaf/address.h>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <joinleaf/address.h>
 #include <span>
 
 namespace joinleaf::net {

@@ -2,12 +2,12 @@
 // pairs a user writes on a command line. Pure values; any thread.
 #pragma once
 
+#include <joinleaf/error.h>
 #include <array>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <joinleaf/error.h>
 #include <string>
 #include <string_view>
 

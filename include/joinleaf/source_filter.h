@@ -1,10 +1,10 @@
 // Which sources of a group a member wants: RFC 9776 §2's filter mode and source list, as a value.
 #pragma once
 
+#include <joinleaf/address.h>
 #include <compare>
 #include <cstdint>
 #include <initializer_list>
-#include <joinleaf/address.h>
 #include <span>
 #include <vector>
 

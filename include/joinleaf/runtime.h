@@ -1,0 +1,80 @@
+// The runtime: ports, workers and the control thread, started and stopped as one.
+#pragma once
+
+#include <joinleaf/address.h>
+#include <joinleaf/error.h>
+#include <joinleaf/event.h>
+#include <joinleaf/receiver.h>
+#include <joinleaf/socket.h>
+#include <joinleaf/status.h>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace joinleaf {
+
+struct PortOptions {
+    /// A PCI address; a kernel interface (AF_PACKET), `xdp:NAME` (AF_XDP); `memif:PATH[,server]`;
+    /// `null`; `ring:NAME` (two ports of one name in one process form a wire); or DPDK devargs.
+    std::string port;
+    Ipv4Interface address;
+    /// VLAN tag as in "100", or outer and inner as in "100.200"; empty: untagged.
+    std::string vlan;
+    std::uint16_t mtu = 1500;
+    std::size_t worker = 0;  ///< which worker polls it: 0 to RuntimeOptions::workers - 1
+    std::uint32_t buffers =
+        16384;  ///< packet buffers of the receive pool, and of the transmit pool
+    /// IGMP of this port.
+    std::uint8_t robustness = 2;
+    bool require_router_alert = false;
+    std::uint8_t minimum_igmp_version = 1;
+};
+
+struct RuntimeOptions {
+    std::vector<PortOptions> ports;
+    std::size_t workers = 1;
+    /// CPUs for the workers; empty: the last ones this process may run on, so that the first is
+    /// left to the control thread.
+    std::vector<unsigned> cpus;
+    std::vector<std::string> eal_arguments;  ///< more arguments for the EAL, as given to --eal
+    /// Subscriptions (socket, group, port) per port; a join beyond gives no_buffer_space.
+    std::size_t max_subscriptions = 131072;
+    /// One line for a person: what was switched, missing or done in software. Called on the
+    /// control thread. Unset: standard error.
+    std::function<void(std::string_view)> log;
+};
+
+/// Ports are polled from the moment a runtime exists until it stops. Move only; the destructor
+/// stops. At most one EAL configuration per process: the first runtime decides it.
+class Runtime {
+public:
+    /// Errors: throws std::system_error whose what() names the thing and the cure.
+    [[nodiscard]] static Runtime start(RuntimeOptions options);
+    Runtime(Runtime&&) noexcept;
+    Runtime& operator=(Runtime&&) noexcept;
+    ~Runtime();
+
+    /// Errors: invalid_argument (M1, M2: roles that the scheme does not have, a port that is not
+    /// there), operation_not_supported, no_buffer_space.
+    Result<Socket> open(const SocketOptions& options);
+    Result<Receiver> open_receiver(const ReceiverOptions& options);
+    [[nodiscard]] EventQueue open_event_queue();
+
+    [[nodiscard]] Status status() const;
+
+    /// Closes every socket, lets the IGMP leaves and their repeats out (at most `linger`), and
+    /// stops the workers. Idempotent; the destructor does the same.
+    void stop(std::chrono::milliseconds linger = std::chrono::milliseconds(2500));
+
+    class Impl;
+
+private:
+    explicit Runtime(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace joinleaf

@@ -1,0 +1,95 @@
+// What a runtime knows of itself: ports, groups and their join health, counters and losses.
+#pragma once
+
+#include <joinleaf/address.h>
+#include <joinleaf/clock.h>
+#include <joinleaf/drop_reason.h>
+#include <joinleaf/source_filter.h>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace joinleaf {
+
+using DropCounts = std::array<std::uint64_t, kDropReasonCount>;
+
+/// How a port keeps frames of other groups away (design: first that the driver can).
+enum class MulticastFilterMode : std::uint8_t {
+    exact_list,     ///< rte_eth_dev_set_mc_addr_list: the NIC passes our groups' MACs alone
+    mac_table,      ///< rte_eth_dev_mac_addr_add: the same through the unicast table
+    all_multicast,  ///< the NIC passes every multicast frame; the worker sorts
+    promiscuous,    ///< the NIC passes every frame; the worker sorts
+    everything,     ///< the port cannot filter at all (ring, memif, null ...)
+};
+[[nodiscard]] std::string_view name(MulticastFilterMode mode) noexcept;
+
+/// Where loss on the way in or out of the port itself is counted by the driver.
+struct PortCounters {
+    std::uint64_t received = 0;  ///< frames that the worker took from the port
+    std::uint64_t received_bytes = 0;
+    std::uint64_t transmitted = 0;  ///< frames that the port took from the worker
+    std::uint64_t transmitted_bytes = 0;
+    std::uint64_t missed = 0;           ///< rte_eth_stats.imissed: the NIC had no descriptor
+    std::uint64_t errors = 0;           ///< rte_eth_stats.ierrors + oerrors
+    std::uint64_t no_mbuf = 0;          ///< rte_eth_stats.rx_nombuf: the pool was empty
+    std::uint64_t delivered = 0;        ///< datagrams handed to sockets
+    std::uint64_t delivered_bytes = 0;  ///< payload octets of those
+    std::uint64_t sent = 0;             ///< datagrams of sockets that the port took
+    std::uint64_t sent_bytes = 0;       ///< payload octets of those
+    DropCounts drops{};
+};
+
+/// What the querier of a port's network is doing.
+struct QuerierStatus {
+    bool heard = false;
+    Ipv4Address address;
+    std::uint8_t version = 0;  ///< of the last query heard; 0: none
+    std::optional<Instant> last_heard;
+    std::uint8_t version_in_force = 3;  ///< what we report in; below 3 an older querier is present
+};
+
+struct PortStatus {
+    std::string spec;    ///< as given in PortOptions
+    std::string driver;  ///< the DPDK driver's name
+    MacAddress mac;
+    Ipv4Interface address;
+    std::uint16_t mtu = 0;
+    bool link_up = false;
+    MulticastFilterMode filter_mode{};
+    bool hardware_ipv4_checksum = false;
+    bool hardware_udp_checksum = false;
+    QuerierStatus querier;
+    PortCounters counters;
+};
+
+/// One joined socket and how its group is doing.
+struct MembershipStatus {
+    std::uint32_t socket = 0;
+    std::size_t port = 0;
+    GroupEndpoint group;
+    SourceFilter sources;
+    std::optional<Instant> connected_at;
+    std::optional<Instant> first_datagram_at;  ///< after the join
+    std::optional<Instant> last_datagram_at;
+    std::uint64_t delivered = 0;
+    std::uint64_t queue_full = 0;
+    std::uint64_t source_filtered = 0;
+};
+
+struct WorkerStatus {
+    std::uint32_t lcore = 0;
+    std::uint64_t turns = 0;
+    std::uint64_t busy_turns = 0;  ///< turns that moved at least one packet
+};
+
+struct Status {
+    Instant taken_at{};
+    bool hugepages = false;
+    std::vector<PortStatus> ports;
+    std::vector<MembershipStatus> memberships;
+    std::vector<WorkerStatus> workers;
+};
+
+}  // namespace joinleaf
