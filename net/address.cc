@@ -53,9 +53,7 @@ Parsed<UdpPort> UdpPort::parse(std::string_view text) {
     return UdpPort(static_cast<std::uint16_t>(*number));
 }
 
-std::string MacAddress::to_string() const {
-    return fmt::format("{:02x}", fmt::join(octets_, ":"));
-}
+std::string MacAddress::to_string() const { return fmt::format("{:02x}", fmt::join(octets_, ":")); }
 
 Parsed<Ipv4Interface> Ipv4Interface::parse(std::string_view text) {
     const auto slash = text.find('/');

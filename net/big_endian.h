@@ -39,9 +39,10 @@ private:
     std::array<std::byte, sizeof(T)> octets_{};
 };
 
-/// Copies a wire struct out of packet bytes. The caller has checked that sizeof(T) octets are there.
+/// Copies a wire struct out of packet bytes. The caller has checked that sizeof(T) octets are
+/// there.
 template <class T>
-    requires std::is_trivially_copyable_v<T>
+requires std::is_trivially_copyable_v<T>
 [[nodiscard]] inline T load(const std::byte* from) noexcept {
     T value;
     std::memcpy(&value, from, sizeof(T));
@@ -50,9 +51,7 @@ template <class T>
 
 /// Copies a wire struct into packet bytes. The caller has checked that sizeof(T) octets fit.
 template <class T>
-    requires std::is_trivially_copyable_v<T>
-inline void store(std::byte* to, const T& value) noexcept {
-    std::memcpy(to, &value, sizeof(T));
-}
+requires std::is_trivially_copyable_v<T>
+inline void store(std::byte* to, const T& value) noexcept { std::memcpy(to, &value, sizeof(T)); }
 
 }  // namespace joinleaf::net

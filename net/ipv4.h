@@ -1,11 +1,11 @@
 // The IPv4 header: strict parse, and emit with or without the Router Alert option. Pure.
 #pragma once
 
+#include <joinleaf/address.h>
+#include <net/big_endian.h>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <joinleaf/address.h>
-#include <net/big_endian.h>
 #include <span>
 
 namespace joinleaf::net {

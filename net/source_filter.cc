@@ -1,4 +1,5 @@
-// SourceFilter keeps its list sorted, so that membership is a binary search and equality is equality.
+// SourceFilter keeps its list sorted, so that membership is a binary search and equality is
+// equality.
 #include <joinleaf/source_filter.h>
 
 #include <algorithm>
