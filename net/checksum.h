@@ -77,6 +77,28 @@ private:
     std::uint64_t sum_ = 0;
 };
 
+/// The sum of a message that comes in pieces of any length, odd ones included.
+class PiecewiseChecksum {
+public:
+    constexpr PiecewiseChecksum() = default;
+    constexpr explicit PiecewiseChecksum(ChecksumSum start) noexcept : sum_(start.raw()) {}
+
+    void add(std::span<const std::byte> piece) noexcept {
+        ChecksumSum own;
+        own.add(piece);
+        // A piece that starts at an odd offset has its octets in the other halves of the words
+        // (RFC 1071 §2B).
+        const std::uint16_t words = own.folded();
+        sum_ += odd_ ? __builtin_bswap16(words) : words;
+        odd_ ^= piece.size() % 2 != 0;
+    }
+    [[nodiscard]] constexpr ChecksumSum sum() const noexcept { return ChecksumSum(sum_); }
+
+private:
+    std::uint64_t sum_ = 0;
+    bool odd_ = false;
+};
+
 /// The checksum of `bytes`, whose checksum field is zero; host order.
 [[nodiscard]] inline std::uint16_t checksum(std::span<const std::byte> bytes) noexcept {
     ChecksumSum sum;

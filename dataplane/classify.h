@@ -1,0 +1,232 @@
+// What a received frame is: data for a socket, work for the control thread, or a named drop.
+// Pure, and inline so that a worker's loop over a burst is one piece of code.
+#pragma once
+
+#include <joinleaf/address.h>
+#include <joinleaf/drop_reason.h>
+#include <net/arp.h>
+#include <net/checksum.h>
+#include <net/ethernet.h>
+#include <net/ipv4.h>
+#include <net/udp.h>
+#include <net/vlan.h>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace joinleaf::dataplane {
+
+/// Who we are on a port: what a frame must be addressed to.
+struct Identity {
+    MacAddress mac;
+    Ipv4Address address;
+    net::VlanStack vlan;
+};
+
+/// What the NIC found out about a checksum.
+enum class Verdict : std::uint8_t { unknown, good, bad };
+
+/// A received frame as the port hands it over.
+struct ReceivedFrame {
+    std::span<const std::byte> first_segment;
+    std::uint32_t length = 0;  ///< of all segments; at least that of the first
+    Verdict ipv4_checksum = Verdict::unknown;
+    Verdict udp_checksum = Verdict::unknown;
+    bool vlan_stripped = false;  ///< the NIC took the outermost tag off ...
+    std::uint16_t vlan_tci = 0;  ///< ... and this is what it held
+};
+
+enum class Kind : std::uint8_t { data, control, drop };
+
+struct Classified {
+    Kind kind = Kind::drop;
+    DropReason reason = DropReason::truncated_frame;  ///< of a drop
+    /// Data: the payload spans several segments and its checksum is still to be verified, by
+    /// PiecewiseChecksum(ChecksumSum(udp_pseudo_header)) over the `payload_length + 8` octets from
+    /// `payload_offset - 8` on. The packet is good if the sum is_valid().
+    bool udp_checksum_pending = false;
+    /// Data: the UDP payload. Control: the ARP message or the whole IPv4 packet, to be read by the
+    /// protocol's own parser. Padding is left out of data and IPv4.
+    std::uint16_t payload_offset = 0;
+    std::uint16_t payload_length = 0;
+    std::uint16_t source_port = 0;
+    std::uint16_t destination_port = 0;
+    Ipv4Address source;
+    Ipv4Address destination;
+    std::uint64_t udp_pseudo_header = 0;
+};
+
+namespace detail {
+
+// An ARP message, or an IPv4 header with the 8 octets that UDP, ICMP and IGMP all have: no packet
+// that we take is shorter, so one look at the length covers the fixed headers of them all.
+inline constexpr std::size_t kSmallestPacket = net::kIpv4HeaderSize + net::kUdpHeaderSize;
+static_assert(kSmallestPacket == net::kArpSize);
+
+[[nodiscard]] inline Classified drop(DropReason reason) noexcept {
+    Classified result;
+    result.kind = Kind::drop;
+    result.reason = reason;
+    return result;
+}
+
+[[nodiscard]] inline Classified control(std::size_t offset, std::size_t length) noexcept {
+    Classified result;
+    result.kind = Kind::control;
+    result.payload_offset = static_cast<std::uint16_t>(offset);
+    result.payload_length = static_cast<std::uint16_t>(length);
+    return result;
+}
+
+// The UDP datagram of a packet whose IPv4 header has passed.
+[[nodiscard]] inline Classified classify_udp(const ReceivedFrame& frame, const net::Ipv4Wire& ip,
+                                             std::size_t offset, std::size_t length) noexcept {
+    const auto bytes = frame.first_segment;
+    if (length < net::kUdpHeaderSize) return drop(DropReason::bad_udp_length);
+    if (bytes.size() < offset + net::kUdpHeaderSize) return drop(DropReason::truncated_frame);
+    const auto udp = net::load<net::UdpWire>(bytes.data() + offset);
+    if (udp.length != length) return drop(DropReason::bad_udp_length);
+
+    Classified result;
+    result.kind = Kind::data;
+    result.payload_offset = static_cast<std::uint16_t>(offset + net::kUdpHeaderSize);
+    result.payload_length = static_cast<std::uint16_t>(length - net::kUdpHeaderSize);
+    result.source_port = udp.source_port;
+    result.destination_port = udp.destination_port;
+    result.source = Ipv4Address(ip.source);
+    result.destination = Ipv4Address(ip.destination);
+
+    // A checksum of 0 says that there is none; some NICs call that bad.
+    if (udp.checksum == 0 || frame.udp_checksum == Verdict::good) return result;
+    if (frame.udp_checksum == Verdict::bad) return drop(DropReason::bad_udp_checksum);
+    net::ChecksumSum sum = net::udp_pseudo_header(result.source, result.destination, udp.length);
+    if (bytes.size() < offset + length) {
+        result.udp_checksum_pending = true;
+        result.udp_pseudo_header = sum.raw();
+        return result;
+    }
+    sum.add(bytes.subspan(offset, length));
+    return sum.is_valid() ? result : drop(DropReason::bad_udp_checksum);
+}
+
+// The packet at `offset`, where kSmallestPacket octets are known to be.
+[[nodiscard]] inline Classified classify_ipv4(const ReceivedFrame& frame, const Identity& self,
+                                              const MacAddress& mac, std::size_t offset) noexcept {
+    const auto bytes = frame.first_segment;
+    const auto ip = net::load<net::Ipv4Wire>(bytes.data() + offset);
+    const std::size_t header_length = std::size_t{ip.version_ihl & 0xfu} * 4;
+    const std::size_t total_length = ip.total_length;
+    if (ip.version_ihl >> 4 != 4 || header_length < net::kIpv4HeaderSize ||
+        total_length < header_length) {
+        return drop(DropReason::bad_ipv4_header);
+    }
+    if (frame.length < offset + total_length || bytes.size() < offset + header_length) {
+        return drop(DropReason::truncated_frame);
+    }
+    if (frame.ipv4_checksum != Verdict::good) {
+        net::ChecksumSum sum;
+        sum.add(bytes.subspan(offset).first<net::kIpv4HeaderSize>());
+        if (header_length != net::kIpv4HeaderSize) {
+            sum.add(
+                bytes.subspan(offset + net::kIpv4HeaderSize, header_length - net::kIpv4HeaderSize));
+        }
+        if (!sum.is_valid() || frame.ipv4_checksum == Verdict::bad) {
+            return drop(DropReason::bad_ipv4_checksum);
+        }
+    }
+    if ((ip.flags_fragment & (net::kIpv4MoreFragments | net::kIpv4FragmentOffsetMask)) != 0) {
+        return drop(DropReason::fragment);
+    }
+
+    // RFC 1122 §3.2.1.3: no multicast, broadcast or loopback source. IGMP may come from 0.0.0.0.
+    const Ipv4Address source(ip.source);
+    if (!source.is_unicast() && !source.is_unspecified()) {
+        return drop(DropReason::bad_ipv4_header);
+    }
+    // The two destinations must belong together: 32 groups share a MAC address, and a group's
+    // packet in a unicast frame (or ours in a broadcast) was meant for somebody else.
+    const auto group = GroupAddress::from(Ipv4Address(ip.destination));
+    if (group) {
+        if (mac != MacAddress::of_group(*group)) return drop(DropReason::other_mac);
+    } else {
+        if (ip.destination != self.address.value()) return drop(DropReason::other_address);
+        if (mac != self.mac) return drop(DropReason::other_mac);
+    }
+
+    switch (ip.protocol) {
+        case net::ip_protocol::kUdp:
+            return classify_udp(frame, ip, offset + header_length, total_length - header_length);
+        case net::ip_protocol::kIgmp:
+            return control(offset, total_length);
+        case net::ip_protocol::kIcmp:
+            return group ? drop(DropReason::other_protocol) : control(offset, total_length);
+        default:
+            return drop(DropReason::other_protocol);
+    }
+}
+
+}  // namespace detail
+
+/// Classifies one frame; reads only, in the first segment only, where all headers must lie.
+///
+/// Data is a whole UDP datagram, to our address or to a multicast group whose MAC address it came
+/// by, in our VLAN, with all lengths and checksums right. Control is ARP, IGMP, and ICMP to our
+/// address. Anything else is a drop with its reason; the first failed check names it.
+[[nodiscard]] inline Classified classify(const ReceivedFrame& frame,
+                                         const Identity& self) noexcept {
+    const auto bytes = frame.first_segment;
+    if (bytes.size() < sizeof(net::EthernetWire) + detail::kSmallestPacket) {
+        return detail::drop(DropReason::truncated_frame);
+    }
+    const auto link = net::load<net::EthernetWire>(bytes.data());
+    if (link.source == self.mac) return detail::drop(DropReason::own_echo);
+    if (!link.destination.is_multicast() && link.destination != self.mac) {
+        return detail::drop(DropReason::other_mac);
+    }
+
+    net::Untagged network{.ethertype = link.ethertype, .size = sizeof(link)};
+    if (frame.vlan_stripped) network.vlan.push(frame.vlan_tci);
+    if (net::is_vlan_tag(network.ethertype)) {
+        const auto untagged = net::skip_tags(bytes, network.ethertype, network.vlan);
+        if (!untagged) {
+            return detail::drop(untagged.error() == net::EthernetError::truncated
+                                    ? DropReason::truncated_frame
+                                    : DropReason::other_vlan);
+        }
+        network = *untagged;
+        if (bytes.size() < network.size + detail::kSmallestPacket) {
+            return detail::drop(DropReason::truncated_frame);
+        }
+    }
+    if (network.vlan != self.vlan) return detail::drop(DropReason::other_vlan);
+
+    switch (network.ethertype) {
+        case net::ethertype::kIpv4:
+            return detail::classify_ipv4(frame, self, link.destination, network.size);
+        case net::ethertype::kArp:
+            if (link.destination != self.mac && link.destination != MacAddress::broadcast()) {
+                return detail::drop(DropReason::other_mac);
+            }
+            return detail::control(network.size, net::kArpSize);
+        default:
+            return detail::drop(DropReason::not_ipv4);
+    }
+}
+
+/// Classifies a burst, each frame's headers prefetched while earlier ones are read. `results` has
+/// as many elements as `frames`.
+inline void classify_burst(std::span<const ReceivedFrame> frames, const Identity& self,
+                           std::span<Classified> results) noexcept {
+    constexpr std::size_t kAhead = 4;
+    for (std::size_t i = 0; i < frames.size() && i < kAhead; ++i) {
+        __builtin_prefetch(frames[i].first_segment.data());
+    }
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        if (i + kAhead < frames.size()) {
+            __builtin_prefetch(frames[i + kAhead].first_segment.data());
+        }
+        results[i] = classify(frames[i], self);
+    }
+}
+
+}  // namespace joinleaf::dataplane

@@ -1,0 +1,91 @@
+#include <dataplane/group_table.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+#include <cerrno>
+#include <limits>
+#include <system_error>
+
+namespace joinleaf::dataplane {
+namespace {
+
+// At most half full: a search for a key that is not there ends after 2.5 slots on average
+// (Knuth, The Art of Computer Programming, vol. 3, §6.4).
+constexpr std::size_t kSlotsPerKey = 2;
+constexpr std::size_t kBurst = 32;
+
+}  // namespace
+
+void GroupTable::Unmap::operator()(Slot* slots) const noexcept { munmap(slots, octets); }
+
+GroupTable::GroupTable(std::size_t capacity) : capacity_(capacity) {
+    // The hash has 32 bits; more slots than that could not be told apart.
+    if (capacity > std::numeric_limits<std::uint32_t>::max() / kSlotsPerKey) {
+        throw std::system_error(std::make_error_code(std::errc::invalid_argument), "group table");
+    }
+    const std::size_t slots = std::bit_ceil(std::max<std::size_t>(capacity * kSlotsPerKey, 1));
+    const std::size_t octets = slots * sizeof(Slot);
+    void* const memory =
+        mmap(nullptr, octets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        throw std::system_error(errno, std::generic_category(), "memory for the group table");
+    }
+    slots_ = {static_cast<Slot*>(memory), Unmap{octets}};
+    mask_ = slots - 1;
+}
+
+std::size_t GroupTable::position(std::uint64_t key) const noexcept {
+    std::size_t i = hash_of_packed(key) & mask_;
+    while (slots_[i].key != key && slots_[i].key != kEmpty) i = (i + 1) & mask_;
+    return i;
+}
+
+void GroupTable::find_burst(std::span<const GroupKey> keys,
+                            std::span<std::uint32_t> values) const noexcept {
+    assert(values.size() >= keys.size());
+    std::array<std::uint32_t, kBurst> hashes;
+    while (!keys.empty()) {
+        const std::size_t count = std::min(keys.size(), kBurst);
+        for (std::size_t i = 0; i < count; ++i) {
+            hashes[i] = hash(keys[i]);
+            prefetch(hashes[i]);
+        }
+        for (std::size_t i = 0; i < count; ++i) values[i] = find(keys[i], hashes[i]);
+        keys = keys.subspan(count);
+        values = values.subspan(count);
+    }
+}
+
+bool GroupTable::insert(const GroupKey& key, std::uint32_t value) noexcept {
+    assert(value != kAbsent);
+    Slot& slot = slots_[position(packed(key))];
+    if (slot.key == kEmpty) {
+        if (size_ == capacity_) return false;
+        slot.key = packed(key);
+        ++size_;
+    }
+    slot.value = value;
+    return true;
+}
+
+bool GroupTable::erase(const GroupKey& key) noexcept {
+    std::size_t hole = position(packed(key));
+    if (slots_[hole].key == kEmpty) return false;
+    // Move back every later slot of the run that may stand in the hole: one whose home is not
+    // between the hole and itself. So no search ever meets a gap, and no tombstone is needed.
+    for (std::size_t i = (hole + 1) & mask_; slots_[i].key != kEmpty; i = (i + 1) & mask_) {
+        const std::size_t home = hash_of_packed(slots_[i].key) & mask_;
+        if (((i - home) & mask_) >= ((i - hole) & mask_)) {
+            slots_[hole] = slots_[i];
+            hole = i;
+        }
+    }
+    slots_[hole] = Slot{};
+    --size_;
+    return true;
+}
+
+}  // namespace joinleaf::dataplane

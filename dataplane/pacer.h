@@ -1,0 +1,112 @@
+// How many packets may go out now: a token bucket in packets per second and, if wanted, in bits per
+// second. Pure: time comes in. One owner.
+#pragma once
+
+#include <joinleaf/clock.h>
+#include <algorithm>
+#include <cassert>
+#include <cstdint>
+#include <limits>
+
+namespace joinleaf::dataplane {
+
+/// Whole tokens at an exact rate. Credit is counted in token-nanoseconds, 10^9 to a token, so that
+/// no rate from 1 per second up is ever rounded.
+class TokenBucket {
+public:
+    /// At most this many per second, or in one burst: keeps all products within 64 bits.
+    static constexpr std::uint64_t kMaxRate = 1'000'000'000'000;
+    static constexpr std::uint64_t kMaxBurst = 4'000'000'000;
+
+    /// No limit.
+    TokenBucket() = default;
+
+    /// `rate` in tokens per second, 1 to kMaxRate; `burst`, 1 to kMaxBurst, is the most that
+    /// gathers while nothing is taken. Starts with `initial` tokens.
+    TokenBucket(std::uint64_t rate, std::uint64_t burst, std::uint64_t initial,
+                Instant now) noexcept
+        : rate_(rate),
+          limit_(burst * kToken),
+          credit_(std::min(initial, burst) * kToken),
+          fill_time_(limit_ / rate + 1),
+          last_(now) {
+        assert(rate >= 1 && rate <= kMaxRate && burst >= 1 && burst <= kMaxBurst);
+    }
+
+    /// Tokens there are at `now`. A `now` before an earlier one counts as that earlier one.
+    [[nodiscard]] std::uint64_t available(Instant now) noexcept {
+        if (rate_ == 0) return std::numeric_limits<std::uint64_t>::max();
+        if (now > last_) {
+            const auto elapsed = static_cast<std::uint64_t>((now - last_) / Duration(1));
+            credit_ = elapsed >= fill_time_ ? limit_ : std::min(limit_, credit_ + elapsed * rate_);
+            last_ = now;
+        }
+        return credit_ / kToken;
+    }
+    /// Takes tokens; no more than are available.
+    void consume(std::uint64_t tokens) noexcept {
+        if (rate_ == 0) return;
+        assert(tokens <= credit_ / kToken);
+        credit_ -= tokens * kToken;
+    }
+
+private:
+    static constexpr std::uint64_t kToken = 1'000'000'000;
+
+    std::uint64_t rate_ = 0;  // 0: no limit
+    std::uint64_t limit_ = 0;
+    std::uint64_t credit_ = 0;
+    std::uint64_t fill_time_ = 0;  // ns after which even an empty bucket is full
+    Instant last_;
+};
+
+/// What a sender may send; 0 means no limit.
+struct Pace {
+    std::uint64_t packets_per_second = 0;
+    std::uint64_t bits_per_second = 0;
+    /// The most that may go out at once after a pause. To hold its rate, a sender must ask at least
+    /// once in the time of a burst.
+    std::uint32_t burst_packets = 64;
+    std::uint32_t burst_octets = 256 * 1024;  ///< at least one frame
+};
+
+/// In any stretch of time t no more goes out than a burst and t times the rate.
+class Pacer {
+public:
+    /// No limit.
+    Pacer() = default;
+
+    /// The first packet may go at once; a burst must be waited for, so that the rate holds from the
+    /// first second on.
+    Pacer(const Pace& pace, Instant now) noexcept {
+        if (pace.packets_per_second != 0) {
+            packets_ = TokenBucket(pace.packets_per_second, pace.burst_packets, 1, now);
+        }
+        if (pace.bits_per_second != 0) {
+            bits_ = TokenBucket(pace.bits_per_second, std::uint64_t{pace.burst_octets} * 8, 0, now);
+        }
+    }
+
+    /// How many of `wanted` packets may go out now. `octets_each` is what the longest of them
+    /// counts towards the bit rate.
+    [[nodiscard]] std::uint32_t allowance(Instant now, std::uint32_t wanted,
+                                          std::uint32_t octets_each = 0) noexcept {
+        std::uint64_t allowed = std::min<std::uint64_t>(wanted, packets_.available(now));
+        if (octets_each != 0) {
+            allowed = std::min(allowed, bits_.available(now) / (std::uint64_t{octets_each} * 8));
+        }
+        return static_cast<std::uint32_t>(allowed);
+    }
+
+    /// Counts what has gone out: no more than the last allowance.
+    void consume(std::uint32_t packets, std::uint64_t octets = 0) noexcept {
+        packets_.consume(packets);
+        bits_.consume(octets * 8);
+    }
+
+private:
+    TokenBucket packets_;
+    TokenBucket bits_;
+};
+
+}  // namespace joinleaf::dataplane

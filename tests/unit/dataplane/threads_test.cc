@@ -1,0 +1,61 @@
+// The queue between two threads; meant for ThreadSanitizer too.
+#include <dataplane/spsc_queue.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdint>
+#include <thread>
+#include <tuple>
+
+namespace joinleaf::dataplane {
+namespace {
+
+// Larger than a word, so that a torn element shows.
+struct Item {
+    std::uint64_t number = 0;
+    std::uint64_t square = 0;
+    std::uint64_t inverse = 0;
+};
+
+Item item(std::uint64_t number) { return {number, number * number, ~number}; }
+
+class BetweenThreads : public testing::TestWithParam<std::tuple<std::size_t, std::size_t>> {};
+
+TEST_P(BetweenThreads, EveryItemArrivesOnceWholeAndInOrder) {
+    constexpr std::uint64_t kItems = 200'000;
+    const auto [capacity, burst] = GetParam();
+    SpscQueue<Item> queue(capacity);
+
+    std::thread producer([&queue, burst = burst] {
+        std::array<Item, 64> items;
+        for (std::uint64_t next = 0; next < kItems;) {
+            const auto count = std::min<std::uint64_t>(burst, kItems - next);
+            for (std::uint64_t i = 0; i < count; ++i) items[i] = item(next + i);
+            const std::size_t pushed = queue.push(std::span<const Item>(items).first(count));
+            next += pushed;
+            if (pushed == 0) std::this_thread::yield();
+        }
+    });
+
+    std::array<Item, 64> items;
+    std::uint64_t wrong = 0;
+    for (std::uint64_t next = 0; next < kItems;) {
+        const std::size_t popped = queue.pop(std::span(items).first(burst));
+        for (std::size_t i = 0; i < popped; ++i, ++next) {
+            const Item expected = item(next);
+            wrong += items[i].number != expected.number || items[i].square != expected.square ||
+                     items[i].inverse != expected.inverse;
+        }
+        if (popped == 0) std::this_thread::yield();
+    }
+    producer.join();
+    EXPECT_EQ(wrong, 0u);
+    EXPECT_TRUE(queue.empty());  // and nothing more
+}
+
+INSTANTIATE_TEST_SUITE_P(CapacityAndBurst, BetweenThreads,
+                         testing::Combine(testing::Values<std::size_t>(2, 64, 1024),
+                                          testing::Values<std::size_t>(1, 7, 64)));
+
+}  // namespace
+}  // namespace joinleaf::dataplane
