@@ -40,6 +40,9 @@ struct RuntimeOptions {
     /// CPUs for the workers; empty: the last ones this process may run on, so that the first is
     /// left to the control thread.
     std::vector<unsigned> cpus;
+    /// How long a worker with nothing to do sleeps between looks; zero: it polls without rest, for
+    /// the least delay.
+    std::chrono::microseconds idle_sleep{0};
     std::vector<std::string> eal_arguments;  ///< more arguments for the EAL, as given to --eal
     /// Subscriptions (socket, group, port) per port; a join beyond gives no_buffer_space.
     std::size_t max_subscriptions = 131072;

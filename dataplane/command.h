@@ -1,0 +1,91 @@
+// What the control thread asks of a worker, and what the worker answers.
+#pragma once
+
+#include <dataplane/dpdk/packet.h>
+#include <dataplane/header_template.h>
+
+#include <joinleaf/clock.h>
+#include <joinleaf/source_filter.h>
+#include <cstdint>
+#include <type_traits>
+#include <variant>
+
+namespace joinleaf::dataplane {
+
+struct Subscription;
+struct Outlet;
+class ReceiveQueue;
+
+/// Index of a lane (a port as this worker polls it).
+using LaneIndex = std::uint16_t;
+
+// What a command points to is lent until its removal has been acknowledged.
+struct AddReceiveQueue {
+    ReceiveQueue* queue;
+};
+struct RemoveReceiveQueue {
+    ReceiveQueue* queue;
+};
+struct AddSubscription {
+    LaneIndex lane;
+    Subscription* subscription;
+};
+struct RemoveSubscription {
+    LaneIndex lane;
+    Subscription* subscription;
+};
+/// The filter used before is no longer looked at once this is acknowledged.
+struct ReplaceFilter {
+    Subscription* subscription;
+    const SourceFilter* filter;
+};
+struct SetLoopback {
+    Subscription* subscription;
+    bool on;
+};
+struct AddOutlet {
+    LaneIndex lane;
+    Outlet* outlet;
+};
+struct RemoveOutlet {
+    LaneIndex lane;
+    Outlet* outlet;
+};
+/// Copied by the worker; `header` may go once this is acknowledged.
+struct ReplaceHeader {
+    Outlet* outlet;
+    const HeaderTemplate* header;
+    bool on_wire;
+};
+/// The worker owns the packet. Acknowledged when the port took it (`at` is the time stamp of that
+/// burst), or, with `done` false, when the port would not for too long.
+struct TransmitFrame {
+    LaneIndex lane;
+    dpdk::Packet* packet;
+};
+
+struct Command {
+    std::uint64_t token = 0;
+    std::variant<AddReceiveQueue, RemoveReceiveQueue, AddSubscription, RemoveSubscription,
+                 ReplaceFilter, SetLoopback, AddOutlet, RemoveOutlet, ReplaceHeader, TransmitFrame>
+        what{};
+};
+static_assert(std::is_trivially_copyable_v<Command>);
+
+/// Exactly one for each command.
+struct Acknowledgement {
+    std::uint64_t token = 0;
+    Instant at{};
+    bool done = true;
+};
+
+/// A frame for the control thread, which then owns the packet.
+struct ControlFrame {
+    dpdk::Packet* packet = nullptr;
+    std::uint32_t offset = 0;  ///< of the ARP message or IPv4 header behind Ethernet and VLAN tags
+    std::uint32_t length = 0;
+    Instant at{};
+    LaneIndex lane = 0;
+};
+
+}  // namespace joinleaf::dataplane

@@ -1,0 +1,58 @@
+// Hands the datagrams of one burst to their subscribers, run by run, by reference.
+#pragma once
+
+#include <dataplane/classify.h>
+#include <dataplane/counters.h>
+#include <dataplane/dpdk/packet.h>
+#include <dataplane/subscription.h>
+
+#include <joinleaf/clock.h>
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace joinleaf::dataplane {
+
+/// A datagram that passed every check, before it is addressed to a socket.
+struct Arrival {
+    dpdk::Packet* packet = nullptr;
+    std::uint16_t payload_offset = 0;
+    std::uint16_t payload_length = 0;
+    Ipv4Address source;
+    std::uint16_t source_port = 0;
+};
+
+/// Datagrams for the same destination (an application's queue, or a socket's handler) are gathered
+/// into runs, so that each costs one call. A few runs are open at a time; the worker's alone.
+///
+/// References: the caller owns each packet for the length of the burst. A queue that takes one gets
+/// a reference of its own, which comes back through the queue.
+class Delivery {
+public:
+    explicit Delivery(Tally& tally) : tally_(tally) {}
+
+    /// Offers one arrival to every subscription of the chain. `own` is the subscription of the
+    /// socket that sent it, when it comes from this host: it hears itself only with loopback (M24).
+    void offer(const Arrival& arrival, Subscription* chain, const Subscription* own, Instant now);
+    /// Hands over what is still gathered. At the end of each burst.
+    void flush() noexcept;
+
+private:
+    struct Run {
+        const void* destination = nullptr;
+        std::uint32_t count = 0;
+        std::array<Datagram, dpdk::kBurst> datagrams;
+        std::array<Subscription*, dpdk::kBurst> subscriptions;
+    };
+    static constexpr std::size_t kOpenRuns = 8;
+
+    [[nodiscard]] Run& run_of(const Subscription& subscription) noexcept;
+    void hand_over(Run& run) noexcept;
+
+    Tally& tally_;
+    std::array<Run, kOpenRuns> runs_;
+    std::size_t open_ = 0;
+    std::size_t oldest_ = 0;
+};
+
+}  // namespace joinleaf::dataplane

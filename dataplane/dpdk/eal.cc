@@ -1,0 +1,201 @@
+#include <dataplane/dpdk/eal.h>
+#include <dataplane/dpdk/error.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_log.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+
+namespace joinleaf::dataplane::dpdk {
+namespace {
+
+// What the EAL and the drivers say, kept so that a failure can be told in their words; nothing of
+// it reaches the terminal when all goes well.
+class LogTail {
+public:
+    LogTail() {
+        cookie_io_functions_t functions{};
+        functions.write = [](void* self, const char* text, std::size_t n) {
+            static_cast<LogTail*>(self)->append({text, n});
+            return static_cast<ssize_t>(n);
+        };
+        stream_ = fopencookie(this, "w", functions);
+        if (stream_ != nullptr) setvbuf(stream_, nullptr, _IOLBF, 0);
+    }
+    [[nodiscard]] FILE* stream() const { return stream_; }
+    [[nodiscard]] std::string last_line() {
+        const std::lock_guard lock(mutex_);
+        const auto end = text_.find_last_not_of("\n ");
+        if (end == std::string::npos) return {};
+        const auto begin = text_.rfind('\n', end);
+        return text_.substr(begin == std::string::npos ? 0 : begin + 1,
+                            end - (begin == std::string::npos ? 0 : begin + 1) + 1);
+    }
+
+private:
+    void append(std::string_view text) {
+        constexpr std::size_t kKeep = 4096;
+        const std::lock_guard lock(mutex_);
+        text_ += text;
+        if (text_.size() > 2 * kKeep) text_.erase(0, text_.size() - kKeep);
+    }
+    std::mutex mutex_;
+    std::string text_;
+    FILE* stream_ = nullptr;
+};
+
+LogTail& log_tail() {
+    static auto* tail = new LogTail;  // lives as long as any thread may log
+    return *tail;
+}
+
+std::string comma_list(const std::vector<unsigned>& cpus) {
+    return fmt::format("{}", fmt::join(cpus, ","));
+}
+
+std::vector<std::string> arguments(const EalOptions& options, bool hugepages,
+                                   const std::string& prefix) {
+    // Lcore 0 is the control thread: it floats over every CPU the process has.
+    std::string lcores = fmt::format("0@({})", comma_list(usable_cpus()));
+    for (std::size_t i = 0; i < options.worker_cpus.size(); ++i) {
+        lcores += fmt::format(",{}@{}", i + 1, options.worker_cpus[i]);
+    }
+    std::vector<std::string> args = {"joinleaf",      "--lcores", lcores,
+                                     "--file-prefix", prefix,     "--no-telemetry"};
+    if (hugepages) {
+        args.emplace_back("--in-memory");
+    } else {
+        // --in-memory and --no-huge do not combine; --no-shconf leaves no files either.
+        args.insert(args.end(),
+                    {"--no-huge", "--no-shconf", "-m", std::to_string(options.memory_mb)});
+    }
+    if (!options.needs_pci) args.emplace_back("--no-pci");
+    args.insert(args.end(), options.more_arguments.begin(), options.more_arguments.end());
+    return args;
+}
+
+int run_body(void* body) {
+    (*static_cast<std::function<void()>*>(body))();
+    return 0;
+}
+
+// rte_eal_init pins the thread that calls it; the control thread must go where there is room.
+class AffinityGuard {
+public:
+    AffinityGuard() { known_ = pthread_getaffinity_np(pthread_self(), sizeof set_, &set_) == 0; }
+    ~AffinityGuard() {
+        if (known_) pthread_setaffinity_np(pthread_self(), sizeof set_, &set_);
+    }
+    AffinityGuard(const AffinityGuard&) = delete;
+    AffinityGuard& operator=(const AffinityGuard&) = delete;
+
+private:
+    cpu_set_t set_{};
+    bool known_ = false;
+};
+
+}  // namespace
+
+std::vector<unsigned> usable_cpus() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    std::vector<unsigned> cpus;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return {0};
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+        if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+    }
+    return cpus;
+}
+
+bool hugepages_available(unsigned memory_mb) {
+    std::uint64_t free_kb = 0;
+    std::error_code ignored;
+    for (const auto& entry :
+         std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", ignored)) {
+        const std::string name = entry.path().filename();  // hugepages-2048kB
+        unsigned long size_kb = 0;
+        unsigned long free_pages = 0;
+        if (std::sscanf(name.c_str(), "hugepages-%lukB", &size_kb) != 1) continue;
+        std::ifstream(entry.path() / "free_hugepages") >> free_pages;
+        free_kb += std::uint64_t{size_kb} * free_pages;
+    }
+    return free_kb / 1024 >= memory_mb;
+}
+
+Eal& Eal::ensure(const EalOptions& options) {
+    static std::mutex mutex;
+    static std::unique_ptr<Eal> instance;
+    const std::lock_guard lock(mutex);
+    if (!instance) instance.reset(new Eal(options));
+    return *instance;
+}
+
+Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.memory_mb)) {
+    if (log_tail().stream() != nullptr) rte_openlog_stream(log_tail().stream());
+    const std::string prefix = fmt::format("joinleaf-{}", getpid());
+    auto args = arguments(options, hugepages_, prefix);
+    std::vector<char*> argv;
+    for (auto& arg : args) argv.push_back(arg.data());
+    argv.push_back(nullptr);
+
+    const AffinityGuard keep_affinity;
+    if (rte_eal_init(static_cast<int>(args.size()), argv.data()) < 0) {
+        const int code = rte_errno;
+        std::string cure;
+        if (code == EALREADY) {
+            cure = "the DPDK environment failed earlier in this process; start the program again";
+        } else if (code == ENOMEM) {
+            cure = fmt::format(
+                "not enough memory for {} MB of packet buffers; free some or ask "
+                "for fewer buffers",
+                options.memory_mb);
+        } else {
+            cure = fmt::format("check the arguments given to --eal ({})", log_tail().last_line());
+        }
+        fail(code == 0 ? EINVAL : code, "the DPDK environment did not start: " + cure);
+    }
+    runtime_directory_ = rte_eal_get_runtime_dir();
+    unsigned id = 0;
+    RTE_LCORE_FOREACH_WORKER(id) { lcores_.push_back({.id = id}); }
+}
+
+Eal::~Eal() {
+    rte_eal_cleanup();
+    std::error_code ignored;  // only what this process made, and only when it is empty of others
+    std::filesystem::remove_all(runtime_directory_, ignored);
+}
+
+std::optional<unsigned> Eal::launch(std::function<void()> body) {
+    const auto free =
+        std::find_if(lcores_.begin(), lcores_.end(), [](const Lcore& l) { return !l.lent; });
+    if (free == lcores_.end()) return std::nullopt;
+    free->body = std::make_unique<std::function<void()>>(std::move(body));
+    const int result = rte_eal_remote_launch(run_body, free->body.get(), free->id);
+    if (result != 0) fail(result, fmt::format("lcore {} did not start", free->id));
+    free->lent = true;
+    return free->id;
+}
+
+void Eal::join(unsigned lcore) {
+    rte_eal_wait_lcore(lcore);
+    for (auto& l : lcores_) {
+        if (l.id != lcore) continue;
+        l.body.reset();
+        l.lent = false;
+    }
+}
+
+std::string last_log_line() { return log_tail().last_line(); }
+
+}  // namespace joinleaf::dataplane::dpdk

@@ -1,0 +1,62 @@
+// The DPDK environment: started once per process, and the lcores it lends to workers.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace joinleaf::dataplane::dpdk {
+
+struct EalOptions {
+    /// One lcore is made for each; the calling thread keeps the CPUs it may run on.
+    std::vector<unsigned> worker_cpus;
+    bool needs_pci = false;
+    unsigned memory_mb = 256;  ///< reserved when there are no hugepages
+    std::vector<std::string> more_arguments;
+};
+
+/// CPUs this process may run on, ascending.
+[[nodiscard]] std::vector<unsigned> usable_cpus();
+
+/// The last line that DPDK logged; for error messages.
+[[nodiscard]] std::string last_log_line();
+
+/// Whether this machine has enough free hugepages for `memory_mb`.
+[[nodiscard]] bool hugepages_available(unsigned memory_mb);
+
+/// The one EAL of the process. Its destructor cleans up, at the end of the process.
+class Eal {
+public:
+    /// Starts the EAL in the calling thread, or returns the one that runs. Errors: throws
+    /// std::system_error with the EAL's own last words.
+    static Eal& ensure(const EalOptions& options);
+
+    Eal(const Eal&) = delete;
+    Eal& operator=(const Eal&) = delete;
+    ~Eal();
+
+    [[nodiscard]] bool has_hugepages() const { return hugepages_; }
+    /// Worker lcores in all, whether lent or not.
+    [[nodiscard]] std::size_t lcore_count() const { return lcores_.size(); }
+
+    /// Runs `body` on a free worker lcore until it returns. Error: nullopt when none is free.
+    [[nodiscard]] std::optional<unsigned> launch(std::function<void()> body);
+    /// Waits for the body launched on `lcore` and frees the lcore.
+    void join(unsigned lcore);
+
+private:
+    explicit Eal(const EalOptions& options);
+
+    struct Lcore {
+        unsigned id = 0;
+        bool lent = false;
+        std::unique_ptr<std::function<void()>> body;
+    };
+    std::vector<Lcore> lcores_;
+    std::string runtime_directory_;
+    bool hugepages_ = false;
+};
+
+}  // namespace joinleaf::dataplane::dpdk

@@ -1,0 +1,39 @@
+// A pool of packet buffers. Any thread may allocate and free; lcores do it through a cache.
+#pragma once
+
+#include <dataplane/dpdk/packet.h>
+#include <rte_mempool.h>
+
+#include <memory>
+#include <span>
+#include <string>
+
+namespace joinleaf::dataplane::dpdk {
+
+class Mempool {
+public:
+    /// `count` buffers of `data_room` octets behind the head room. Errors: throws
+    /// std::system_error (ENOMEM: what() says how much was asked for and the cure).
+    Mempool(const std::string& name, unsigned count, std::uint16_t data_room);
+
+    /// All or none. Returns whether `out` was filled.
+    [[nodiscard]] bool allocate(std::span<Packet*> out) noexcept {
+        return rte_pktmbuf_alloc_bulk(pool_.get(), out.data(), static_cast<unsigned>(out.size())) ==
+               0;
+    }
+    [[nodiscard]] std::uint16_t data_room() const noexcept { return data_room_; }
+    [[nodiscard]] unsigned in_use() const noexcept { return rte_mempool_in_use_count(pool_.get()); }
+    [[nodiscard]] rte_mempool* raw() const noexcept { return pool_.get(); }
+
+    /// Megabytes that `count` such buffers take, with DPDK's own overhead.
+    [[nodiscard]] static unsigned megabytes(unsigned count, std::uint16_t data_room) noexcept;
+
+private:
+    struct Free {
+        void operator()(rte_mempool* pool) const noexcept { rte_mempool_free(pool); }
+    };
+    std::unique_ptr<rte_mempool, Free> pool_;
+    std::uint16_t data_room_;
+};
+
+}  // namespace joinleaf::dataplane::dpdk

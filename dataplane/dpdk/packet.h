@@ -1,0 +1,67 @@
+// Packet: an mbuf as the packet path uses it. All accessors are inline and never check twice.
+#pragma once
+
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace joinleaf::dataplane::dpdk {
+
+/// A packet is an mbuf, or the head of a chain. Whoever holds the pointer owns one reference.
+using Packet = rte_mbuf;
+
+inline constexpr std::uint32_t kBurst = 32;
+
+[[nodiscard]] inline std::byte* data(const Packet* packet) noexcept {
+    return rte_pktmbuf_mtod(packet, std::byte*);
+}
+/// The octets of the first segment.
+[[nodiscard]] inline std::span<const std::byte> first_segment(const Packet* packet) noexcept {
+    return {data(packet), rte_pktmbuf_data_len(packet)};
+}
+/// The octets of all segments.
+[[nodiscard]] inline std::uint32_t length(const Packet* packet) noexcept {
+    return rte_pktmbuf_pkt_len(packet);
+}
+[[nodiscard]] inline const Packet* next_segment(const Packet* packet) noexcept {
+    return packet->next;
+}
+[[nodiscard]] inline bool is_contiguous(const Packet* packet) noexcept {
+    return rte_pktmbuf_is_contiguous(packet) != 0;
+}
+
+inline void prefetch_header(const Packet* packet) noexcept { rte_prefetch0(data(packet)); }
+
+/// Makes one more holder; every segment counts.
+inline void add_reference(Packet* packet) noexcept { rte_pktmbuf_refcnt_update(packet, 1); }
+inline void free(Packet* packet) noexcept { rte_pktmbuf_free(packet); }
+inline void free_all(std::span<Packet*> packets) noexcept {
+    if (!packets.empty()) {
+        rte_pktmbuf_free_bulk(packets.data(), static_cast<unsigned>(packets.size()));
+    }
+}
+
+/// Where the payload of a packet fresh from a pool begins; the header goes before it.
+[[nodiscard]] inline std::byte* payload_start(Packet* packet) noexcept {
+    return static_cast<std::byte*>(packet->buf_addr) + RTE_PKTMBUF_HEADROOM;
+}
+/// Sets a single-segment packet to the header before payload_start() and the payload behind it.
+inline void set_extent(Packet* packet, std::uint32_t header_length,
+                       std::uint32_t payload_length) noexcept {
+    packet->data_off = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM - header_length);
+    packet->data_len = static_cast<std::uint16_t>(header_length + payload_length);
+    packet->pkt_len = header_length + payload_length;
+}
+/// Sets a single-segment packet to `n` octets from its start.
+inline void set_length(Packet* packet, std::uint32_t n) noexcept {
+    packet->data_len = static_cast<std::uint16_t>(n);
+    packet->pkt_len = n;
+}
+/// Copies up to out.size() octets of the chain, from `offset`. Returns how many.
+[[nodiscard]] std::size_t copy_out(const Packet* packet, std::size_t offset,
+                                   std::span<std::byte> out) noexcept;
+
+}  // namespace joinleaf::dataplane::dpdk

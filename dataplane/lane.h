@@ -1,0 +1,69 @@
+// A port as one worker polls it: its tables, its outlets, its counters.
+#pragma once
+
+#include <dataplane/classify.h>
+#include <dataplane/counters.h>
+#include <dataplane/deliver.h>
+#include <dataplane/dpdk/mempool.h>
+#include <dataplane/dpdk/port.h>
+#include <dataplane/group_table.h>
+#include <dataplane/outlet.h>
+#include <dataplane/subscription.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace joinleaf::dataplane {
+
+/// Who subscribed to what on one lane: the look-up table and a chain of subscriptions behind each
+/// of its keys. The worker's alone; nothing is allocated after construction.
+class Subscriptions {
+public:
+    explicit Subscriptions(std::size_t capacity);
+
+    /// Returns false when the table is full.
+    [[nodiscard]] bool add(Subscription& subscription) noexcept;
+    void remove(Subscription& subscription) noexcept;
+
+    /// Heads of the chains for a burst of keys; null where nobody subscribed.
+    void find_burst(std::span<const GroupKey> keys, std::span<Subscription*> out) const noexcept;
+    [[nodiscard]] Subscription* find(const GroupKey& key) const noexcept;
+
+private:
+    GroupTable table_;
+    std::vector<Subscription*> heads_;  ///< by the table's value
+    std::vector<std::uint32_t> free_;
+};
+
+/// A control frame on its way out.
+struct OutgoingControl {
+    dpdk::Packet* packet;
+    std::uint64_t token;
+};
+
+struct Lane {
+    Lane(dpdk::Port& port_, dpdk::Mempool& transmit_pool_, const Identity& identity_,
+         std::size_t max_subscriptions);
+    ~Lane();
+    Lane(const Lane&) = delete;
+    Lane& operator=(const Lane&) = delete;
+
+    static constexpr std::size_t kMaxOutlets = 16384;
+    static constexpr std::size_t kControlSlots = 64;
+
+    dpdk::Port& port;
+    dpdk::Mempool& transmit_pool;
+    Identity identity;
+    Subscriptions subscriptions;
+    std::vector<Outlet*> outlets;
+    std::array<OutgoingControl, kControlSlots> control{};
+    std::size_t control_count = 0;
+    Instant control_stuck_since{};
+    Tally tally;
+    Delivery delivery{tally};
+    PublishedTally published;
+    std::atomic<bool> link_up{true};  ///< told by the control thread
+};
+
+}  // namespace joinleaf::dataplane

@@ -1,0 +1,104 @@
+#include <dataplane/dpdk/burst.h>
+#include <dataplane/receive.h>
+
+#include <algorithm>
+#include <array>
+
+namespace joinleaf::dataplane {
+namespace {
+
+using dpdk::kBurst;
+using dpdk::Packet;
+
+// A datagram in several segments, its checksum not yet looked at by anybody.
+bool chain_sums_up(const Packet* packet, const Classified& frame) noexcept {
+    net::PiecewiseChecksum sum{net::ChecksumSum(frame.udp_pseudo_header)};
+    std::size_t skip = frame.payload_offset - net::kUdpHeaderSize;
+    std::size_t left = std::size_t{frame.payload_length} + net::kUdpHeaderSize;
+    for (; packet != nullptr && left > 0; packet = dpdk::next_segment(packet)) {
+        auto bytes = dpdk::first_segment(packet);
+        bytes = bytes.subspan(std::min(skip, bytes.size()));
+        skip = 0;
+        bytes = bytes.first(std::min(left, bytes.size()));
+        sum.add(bytes);
+        left -= bytes.size();
+    }
+    return left == 0 && sum.sum().is_valid();
+}
+
+// The frames of a burst that are data, side by side with the keys to look up.
+struct DataOfBurst {
+    std::array<Arrival, kBurst> arrivals;
+    std::array<GroupKey, kBurst> keys;
+    std::size_t count = 0;
+};
+
+}  // namespace
+
+std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& control,
+                      Instant now) noexcept {
+    std::array<Packet*, kBurst> packets;
+    const std::uint32_t n = lane.port.receive(packets);
+    if (n == 0) return 0;
+
+    std::array<ReceivedFrame, kBurst> frames;
+    std::uint64_t bytes = 0;
+    for (std::uint32_t i = 0; i < n; ++i) dpdk::prefetch_header(packets[i]);
+    for (std::uint32_t i = 0; i < n; ++i) {
+        frames[i] = dpdk::received_frame(packets[i]);
+        bytes += frames[i].length;
+    }
+    lane.tally.add(Count::received, n);
+    lane.tally.add(Count::received_bytes, bytes);
+
+    std::array<Classified, kBurst> classified;
+    classify_burst({frames.data(), n}, lane.identity, classified);
+
+    DataOfBurst data;
+    std::array<Packet*, kBurst> finished;  // this worker's reference ends with the burst
+    std::uint32_t finished_count = 0;
+    for (std::uint32_t i = 0; i < n; ++i) {
+        const Classified& frame = classified[i];
+        if (frame.kind == Kind::data) [[likely]] {
+            finished[finished_count++] = packets[i];
+            if (frame.udp_checksum_pending && !chain_sums_up(packets[i], frame)) {
+                lane.tally.drop(DropReason::bad_udp_checksum);
+                continue;
+            }
+            data.arrivals[data.count] = {.packet = packets[i],
+                                         .payload_offset = frame.payload_offset,
+                                         .payload_length = frame.payload_length,
+                                         .source = frame.source,
+                                         .source_port = frame.source_port};
+            data.keys[data.count++] = {frame.destination, frame.destination_port};
+            continue;
+        }
+        if (frame.kind == Kind::control) {
+            const ControlFrame message{.packet = packets[i],
+                                       .offset = frame.payload_offset,
+                                       .length = frame.payload_length,
+                                       .at = now,
+                                       .lane = index};
+            if (control.push(message)) continue;  // the control thread owns it now
+            lane.tally.drop(DropReason::control_queue_full);
+        } else {
+            lane.tally.drop(frame.reason);
+        }
+        finished[finished_count++] = packets[i];
+    }
+
+    std::array<Subscription*, kBurst> chains;
+    lane.subscriptions.find_burst({data.keys.data(), data.count}, chains);
+    for (std::size_t i = 0; i < data.count; ++i) {
+        if (chains[i] == nullptr) {
+            lane.tally.drop(DropReason::no_subscriber);
+        } else {
+            lane.delivery.offer(data.arrivals[i], chains[i], nullptr, now);
+        }
+    }
+    lane.delivery.flush();
+    dpdk::free_all({finished.data(), finished_count});
+    return n;
+}
+
+}  // namespace joinleaf::dataplane

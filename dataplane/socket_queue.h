@@ -1,0 +1,81 @@
+// The application's side of the data plane: the queues behind Receiver and Sender.
+#pragma once
+
+#include <dataplane/dpdk/packet.h>
+#include <dataplane/spsc_queue.h>
+
+#include <joinleaf/receiver.h>
+#include <joinleaf/sender.h>
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+namespace joinleaf::dataplane {
+
+/// Received datagrams on their way to one application thread, and their buffers on the way back.
+/// At most `capacity` are out at any time, waiting or held, so giving back never fails and a slow
+/// application cannot starve the port's pool.
+class ReceiveQueue {
+public:
+    explicit ReceiveQueue(std::size_t capacity) : ready_(capacity), returned_(capacity) {}
+    ~ReceiveQueue();
+    ReceiveQueue(const ReceiveQueue&) = delete;
+    ReceiveQueue& operator=(const ReceiveQueue&) = delete;
+
+    /// Worker. Returns how many datagrams from the front were taken.
+    [[nodiscard]] std::size_t deliver(std::span<const Datagram> datagrams) noexcept;
+    /// Worker. Frees buffers that the application gave back, a bounded number a call.
+    void reclaim() noexcept;
+
+    /// Application.
+    [[nodiscard]] std::size_t receive(std::span<Datagram> out) noexcept;
+    void release(std::span<const Datagram> datagrams) noexcept;
+
+private:
+    SpscQueue<Datagram> ready_;
+    SpscQueue<dpdk::Packet*> returned_;
+    std::size_t out_ = 0;  ///< worker's: buffers with the application or on the way
+};
+
+/// A buffer on its way to the worker.
+struct Filled {
+    dpdk::Packet* packet;
+    std::uint32_t length;
+};
+
+/// Empty buffers on their way to the application, and filled ones on the way back. At most
+/// `capacity` buffers are out, so sending never fails.
+class SendQueue {
+public:
+    SendQueue(std::size_t capacity, std::uint32_t payload_capacity)
+        : empty_(capacity), filled_(capacity), payload_capacity_(payload_capacity) {}
+    ~SendQueue();
+    SendQueue(const SendQueue&) = delete;
+    SendQueue& operator=(const SendQueue&) = delete;
+
+    /// Worker. Whether the application may be given another burst of empty buffers.
+    [[nodiscard]] bool wants_burst() const noexcept {
+        return empty_.capacity() - out_ >= dpdk::kBurst;
+    }
+    void supply(std::span<dpdk::Packet* const> empties) noexcept;
+    /// Worker. Takes filled buffers in order; those that were cancelled are freed on the way.
+    [[nodiscard]] std::size_t collect(std::span<Filled> out) noexcept;
+    /// Worker. The port took, or the worker dropped, `n` datagrams.
+    void complete(std::size_t n) noexcept;
+
+    /// Application.
+    [[nodiscard]] std::size_t reserve(std::span<SendBuffer> out) noexcept;
+    void send(std::span<const SendBuffer> filled) noexcept;
+    void cancel(std::span<const SendBuffer> unused) noexcept;
+    [[nodiscard]] std::size_t in_flight() const noexcept;
+
+private:
+    SpscQueue<dpdk::Packet*> empty_;
+    SpscQueue<Filled> filled_;
+    std::uint32_t payload_capacity_;
+    std::size_t out_ = 0;            ///< worker's: buffers with the application or on the way
+    std::uint64_t handed_over_ = 0;  ///< application's
+    std::atomic<std::uint64_t> completed_{0};
+};
+
+}  // namespace joinleaf::dataplane

@@ -1,0 +1,99 @@
+#include <dataplane/transmit.h>
+
+#include <algorithm>
+
+namespace joinleaf::dataplane {
+namespace {
+
+DropReason why_stuck(const Lane& lane) noexcept {
+    return lane.link_up.load(std::memory_order_relaxed) ? DropReason::transmit_ring_full
+                                                        : DropReason::link_down;
+}
+
+// Whether a port that took nothing at `now` has had its time. Once it is over, each further burst
+// is tried once, until the port takes something again.
+bool out_of_patience(Instant& stuck_since, Instant now) noexcept {
+    if (stuck_since == Instant{}) stuck_since = now;
+    return now - stuck_since >= kTransmitPatience;
+}
+
+void drop_pending(Lane& lane, Outlet& outlet, DropReason why) noexcept {
+    const std::uint32_t waiting = outlet.end - outlet.first;
+    dpdk::free_all({outlet.pending.data() + outlet.first, waiting});
+    outlet.first = outlet.end;
+    lane.tally.drop(why, waiting);
+    if (outlet.queue != nullptr) outlet.queue->complete(waiting);
+}
+
+}  // namespace
+
+void transmit_control(Lane& lane, SpscQueue<Acknowledgement>& acknowledgements, TscClock& clock,
+                      Instant now) noexcept {
+    if (lane.control_count == 0) return;
+    std::array<dpdk::Packet*, Lane::kControlSlots> packets;
+    std::uint64_t bytes[Lane::kControlSlots];
+    for (std::size_t i = 0; i < lane.control_count; ++i) {
+        packets[i] = lane.control[i].packet;
+        bytes[i] = dpdk::length(packets[i]);
+    }
+    const std::size_t taken = lane.port.transmit({packets.data(), lane.control_count});
+    const Instant at = taken > 0 ? clock.now() : now;
+    std::size_t gone = taken;
+    if (taken > 0) {
+        lane.control_stuck_since = {};
+    } else if (out_of_patience(lane.control_stuck_since, now)) {
+        gone = lane.control_count;
+        dpdk::free_all({packets.data(), gone});
+        lane.tally.drop(why_stuck(lane), gone);
+    }
+    for (std::size_t i = 0; i < gone; ++i) {
+        const Acknowledgement answer{.token = lane.control[i].token, .at = at, .done = i < taken};
+        // As many slots as commands may be under way.
+        static_cast<void>(acknowledgements.push(answer));
+        if (i >= taken) continue;
+        lane.tally.add(Count::transmitted, 1);
+        lane.tally.add(Count::transmitted_bytes, bytes[i]);
+    }
+    const auto begin = lane.control.begin();
+    std::copy(begin + static_cast<std::ptrdiff_t>(gone),
+              begin + static_cast<std::ptrdiff_t>(lane.control_count), begin);
+    lane.control_count -= gone;
+}
+
+std::uint32_t transmit(Lane& lane, Outlet& outlet, Instant now) noexcept {
+    const std::uint32_t waiting = outlet.end - outlet.first;
+    if (waiting == 0) return 0;
+    const std::uint32_t taken = lane.port.transmit({outlet.pending.data() + outlet.first, waiting});
+    if (taken == 0) {
+        if (out_of_patience(outlet.stuck_since, now)) {
+            drop_pending(lane, outlet, why_stuck(lane));
+        }
+        return 0;
+    }
+    outlet.stuck_since = {};
+    std::uint64_t payload = 0;
+    for (std::uint32_t i = 0; i < taken; ++i) payload += outlet.pending_length[outlet.first + i];
+    outlet.first += taken;
+    lane.tally.add(Count::transmitted, taken);
+    lane.tally.add(Count::transmitted_bytes, payload + taken * outlet.header.size());
+    lane.tally.add(Count::sent, taken);
+    lane.tally.add(Count::sent_bytes, payload);
+    bump(outlet.sent, taken);
+    if (outlet.queue != nullptr) outlet.queue->complete(taken);
+    return taken;
+}
+
+void close_outlet(Lane& lane, Outlet& outlet) noexcept {
+    drop_pending(lane, outlet, DropReason::sender_closed);
+    dpdk::free_all({outlet.spare.data(), outlet.spare_count});
+    outlet.spare_count = 0;
+    if (outlet.queue == nullptr) return;
+    std::array<Filled, dpdk::kBurst> filled;
+    while (const auto n = outlet.queue->collect(filled)) {
+        for (std::size_t i = 0; i < n; ++i) dpdk::free(filled[i].packet);
+        lane.tally.drop(DropReason::sender_closed, n);
+        outlet.queue->complete(n);
+    }
+}
+
+}  // namespace joinleaf::dataplane

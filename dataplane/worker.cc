@@ -1,0 +1,138 @@
+#include <dataplane/fan_out.h>
+#include <dataplane/receive.h>
+#include <dataplane/transmit.h>
+#include <dataplane/worker.h>
+#include <time.h>
+
+#include <algorithm>
+
+namespace joinleaf::dataplane {
+namespace {
+
+constexpr Duration kPublishEvery = std::chrono::milliseconds(1);
+constexpr std::uint32_t kIdleTurnsBeforeSleep = 1024;
+constexpr std::size_t kCommandsPerTurn = 32;
+constexpr std::size_t kMaxReceiveQueues = 4096;
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+    using Handlers::operator()...;
+};
+
+}  // namespace
+
+bool Worker::turn(Instant now) noexcept {
+    std::uint32_t moved = 0;
+    apply_commands(now);
+    for (ReceiveQueue* queue : receive_queues_) queue->reclaim();
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+        moved += receive(*lanes_[i], static_cast<LaneIndex>(i), control_frames_, now);
+    }
+    for (const auto& lane : lanes_) {
+        transmit_control(*lane, acknowledgements_, clock_, now);
+        for (Outlet* outlet : lane->outlets) {
+            moved += fan_out(*lane, *outlet, now);
+            moved += transmit(*lane, *outlet, now);
+        }
+    }
+    ++turns_;
+    if (moved > 0) ++busy_turns_;
+    publish_counters(now);
+    return moved > 0;
+}
+
+void Worker::run() noexcept {
+    std::uint32_t idle = 0;
+    while (!stopping_.load(std::memory_order_relaxed)) {
+        idle = turn(clock_.now()) ? 0 : idle + 1;
+        if (idle < kIdleTurnsBeforeSleep || options_.idle_sleep == Duration::zero()) continue;
+        const timespec rest{.tv_sec = 0, .tv_nsec = options_.idle_sleep.count()};
+        nanosleep(&rest, nullptr);
+    }
+    for (const auto& lane : lanes_) lane->published.publish(lane->tally);
+}
+
+Worker::Worker(const WorkerOptions& options) : options_(options) {
+    receive_queues_.reserve(kMaxReceiveQueues);
+}
+
+Worker::~Worker() {
+    for (ControlFrame frame; control_frames_.pop(frame);) dpdk::free(frame.packet);
+    for (Command command; commands_.pop(command);) {
+        if (const auto* frame = std::get_if<TransmitFrame>(&command.what))
+            dpdk::free(frame->packet);
+    }
+}
+
+LaneIndex Worker::add_lane(std::unique_ptr<Lane> lane) {
+    lanes_.push_back(std::move(lane));
+    return static_cast<LaneIndex>(lanes_.size() - 1);
+}
+
+void Worker::publish_counters(Instant now) noexcept {
+    if (now - published_at_ < kPublishEvery) return;
+    published_at_ = now;
+    for (const auto& lane : lanes_) lane->published.publish(lane->tally);
+    turns_published_.store(turns_, std::memory_order_relaxed);
+    busy_published_.store(busy_turns_, std::memory_order_relaxed);
+}
+
+void Worker::acknowledge(std::uint64_t token, Instant now, bool done) noexcept {
+    const Acknowledgement answer{.token = token, .at = now, .done = done};
+    // As many slots as commands may be under way.
+    static_cast<void>(acknowledgements_.push(answer));
+}
+
+void Worker::apply_commands(Instant now) noexcept {
+    std::array<Command, kCommandsPerTurn> commands;
+    const auto n = commands_.pop(commands);
+    for (std::size_t i = 0; i < n; ++i) apply(commands[i], now);
+}
+
+void Worker::apply(const Command& command, Instant now) noexcept {
+    bool done = true;
+    bool answer_now = true;
+    std::visit(Overloaded{
+                   [&](const AddReceiveQueue& c) {
+                       done = receive_queues_.size() < kMaxReceiveQueues;
+                       if (done) receive_queues_.push_back(c.queue);
+                   },
+                   [&](const RemoveReceiveQueue& c) { std::erase(receive_queues_, c.queue); },
+                   [&](const AddSubscription& c) {
+                       done = lanes_[c.lane]->subscriptions.add(*c.subscription);
+                   },
+                   [&](const RemoveSubscription& c) {
+                       lanes_[c.lane]->subscriptions.remove(*c.subscription);
+                   },
+                   [&](const ReplaceFilter& c) { c.subscription->filter = c.filter; },
+                   [&](const SetLoopback& c) { c.subscription->loopback = c.on; },
+                   [&](const AddOutlet& c) {
+                       auto& outlets = lanes_[c.lane]->outlets;
+                       done = outlets.size() < Lane::kMaxOutlets;
+                       if (done) outlets.push_back(c.outlet);
+                   },
+                   [&](const RemoveOutlet& c) {
+                       std::erase(lanes_[c.lane]->outlets, c.outlet);
+                       close_outlet(*lanes_[c.lane], *c.outlet);
+                   },
+                   [&](const ReplaceHeader& c) {
+                       c.outlet->header = *c.header;
+                       c.outlet->on_wire = c.on_wire;
+                   },
+                   [&](const TransmitFrame& c) {
+                       Lane& lane = *lanes_[c.lane];
+                       if (lane.control_count < Lane::kControlSlots) {
+                           lane.control[lane.control_count++] = {c.packet, command.token};
+                           answer_now = false;
+                           return;
+                       }
+                       dpdk::free(c.packet);
+                       lane.tally.drop(DropReason::transmit_ring_full);
+                       done = false;
+                   },
+               },
+               command.what);
+    if (answer_now) acknowledge(command.token, now, done);
+}
+
+}  // namespace joinleaf::dataplane
