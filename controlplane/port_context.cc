@@ -1,0 +1,246 @@
+#include <controlplane/port_context.h>
+#include <dataplane/dpdk/error.h>
+#include <fmt/format.h>
+#include <net/if.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+
+namespace joinleaf::controlplane {
+namespace {
+
+using dataplane::dpdk::Mempool;
+using dataplane::dpdk::Packet;
+using dataplane::dpdk::Port;
+
+constexpr unsigned kControlBuffers = 2047;
+constexpr Duration kLinkEvery = std::chrono::milliseconds(50);
+
+// Ethernet with two tags, and alignment.
+std::uint16_t data_room(std::uint16_t mtu) {
+    return static_cast<std::uint16_t>(std::max(2048, (mtu + 64 + 63) / 64 * 64));
+}
+
+// What a person meets first is told before the driver fails in its own words.
+void check_interface(const PortSpec& spec) {
+    if (!spec.is_kernel_interface()) return;
+    if (if_nametoindex(spec.name.c_str()) == 0) {
+        dataplane::dpdk::fail(
+            ENODEV, fmt::format("there is no network interface '{}'; 'ip link' lists what there "
+                                "is",
+                                spec.name));
+    }
+    const int probe = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    if (probe < 0) {
+        const int code = errno;
+        dataplane::dpdk::fail(
+            code, fmt::format("no permission to open '{}'; run as root, or give the program "
+                              "CAP_NET_RAW (setcap cap_net_raw+ep)",
+                              spec.text));
+    }
+    close(probe);
+}
+
+Port open_port(unsigned number, const PortOptions& options, const PortSpec& spec,
+               PortPools& pools) {
+    check_interface(spec);
+    if (spec.kind == PortKind::ring) {
+        return Port::attach(spec.text, dataplane::dpdk::WireEnd::attach(spec.name), options.mtu,
+                            pools.receive);
+    }
+    return Port::attach(spec.text, spec.devargs(number, options.mtu), options.mtu, pools.receive);
+}
+
+// The two ends of a wire share its name; everything else has one owner.
+std::string lock_name(unsigned number, const PortSpec& spec) {
+    if (spec.kind == PortKind::ring || spec.kind == PortKind::null) {
+        return fmt::format("{}/{}/{}", spec.text, getpid(), number);
+    }
+    return spec.is_kernel_interface() ? spec.name : spec.text;
+}
+
+}  // namespace
+
+PortPools::PortPools(unsigned number, const PortOptions& options)
+    : receive(fmt::format("jl_rx{}", number), options.buffers, data_room(options.mtu)),
+      transmit(fmt::format("jl_tx{}", number), options.buffers, data_room(options.mtu)),
+      control(fmt::format("jl_ctl{}", number), kControlBuffers, data_room(options.mtu)) {}
+
+std::shared_ptr<PortPools> PortPools::make(unsigned number, const PortOptions& options) {
+    static std::mutex mutex;
+    static auto* waiting = new std::vector<std::unique_ptr<PortPools>>;
+    const auto retire = [](PortPools* pools) {
+        std::unique_ptr<PortPools> owned(pools);
+        const std::lock_guard lock(mutex);
+        if (!owned->is_home()) waiting->push_back(std::move(owned));
+    };
+    {
+        const std::lock_guard lock(mutex);
+        std::erase_if(*waiting, [](const auto& pools) { return pools->is_home(); });
+    }
+    return {new PortPools(number, options), retire};
+}
+
+bool PortPools::is_home() const {
+    return receive.in_use() == 0 && transmit.in_use() == 0 && control.in_use() == 0;
+}
+
+unsigned PortPools::megabytes(const PortOptions& options) {
+    const auto room = data_room(options.mtu);
+    return 2 * Mempool::megabytes(options.buffers, room) +
+           Mempool::megabytes(kControlBuffers, room);
+}
+
+PortContext::PortContext(unsigned number, const PortOptions& options, const PortSpec& spec,
+                         const net::VlanStack& vlan, std::shared_ptr<PortPools> pools, Log log)
+    : options_(options),
+      lock_(lock_name(number, spec)),
+      pools_(std::move(pools)),
+      vlan_(vlan),
+      port_(open_port(number, options, spec, *pools_)),
+      filter_(port_),
+      responder_(port_.mac(), options.address.address, vlan_),
+      log_(std::move(log)),
+      link_up_(port_.link_up()) {
+    if (!link_up_ && spec.is_kernel_interface()) {
+        log_(fmt::format("port '{0}' has no link; 'ip link set {1} up' if that is not meant",
+                         spec.text, spec.name));
+    }
+    if (filter_.mode() != MulticastFilterMode::exact_list &&
+        filter_.mode() != MulticastFilterMode::mac_table) {
+        log_(
+            fmt::format("port '{}' has no multicast filter of its own ({}): the worker sorts "
+                        "every frame",
+                        spec.text, name(filter_.mode())));
+    }
+    igmp::HostOptions igmp;
+    igmp.address = options.address.address;
+    igmp.prefix_length = options.address.prefix_length;
+    igmp.mtu = options.mtu;
+    igmp.robustness = options.robustness;
+    igmp.require_router_alert = options.require_router_alert;
+    igmp.minimum_version = static_cast<igmp::Version>(options.minimum_igmp_version);
+    igmp_ = std::make_unique<IgmpAgent>(
+        igmp, port_.mac(), vlan_, [this](std::span<const std::byte> frame, IgmpAgent::Sent sent) {
+            send_frame(frame, std::move(sent));
+        });
+}
+
+void PortContext::attach(WorkerProxy& proxy, std::size_t max_subscriptions) {
+    proxy_ = &proxy;
+    const dataplane::Identity identity{
+        .mac = port_.mac(), .address = options_.address.address, .vlan = vlan_};
+    lane_ = proxy.worker().add_lane(
+        std::make_unique<dataplane::Lane>(port_, pools_->transmit, identity, max_subscriptions));
+}
+
+void PortContext::handle(const dataplane::ControlFrame& frame) {
+    handle_packet(frame.packet, frame);
+    dataplane::dpdk::free(frame.packet);
+}
+
+void PortContext::handle_packet(const Packet* packet, const dataplane::ControlFrame& frame) {
+    std::vector<std::byte> joined;
+    auto bytes = dataplane::dpdk::first_segment(packet);
+    if (!dataplane::dpdk::is_contiguous(packet)) {
+        joined.resize(dataplane::dpdk::length(packet));
+        joined.resize(dataplane::dpdk::copy_out(packet, 0, joined));
+        bytes = joined;
+    }
+    if (bytes.size() < std::size_t{frame.offset} + frame.length) return;
+    const auto link = net::load<net::EthernetWire>(bytes.data());
+    const auto message = bytes.subspan(frame.offset, frame.length);
+    std::vector<std::byte> out(options_.mtu + 64U);
+    // An IPv4 header begins with its version; an ARP message with the hardware type, 1.
+    if (message.empty() || message[0] == std::byte{0}) {
+        reply(std::span(out).first(responder_.answer_arp(message, out)));
+        return;
+    }
+    const auto ip = net::parse_ipv4(message);
+    if (!ip) return;
+    if (ip->header.protocol == net::ip_protocol::kIgmp) {
+        igmp_->receive(ip->header, ip->payload, frame.at);
+    } else if (ip->header.protocol == net::ip_protocol::kIcmp) {
+        reply(std::span(out).first(responder_.answer_echo(*ip, link.source, out)));
+    }
+}
+
+void PortContext::send_frame(std::span<const std::byte> frame, IgmpAgent::Sent sent) {
+    std::array<Packet*, 1> packet{};
+    if (frame.size() > pools_->control.data_room() || !pools_->control.allocate(packet)) {
+        if (sent) sent(std::chrono::steady_clock::now(), false);
+        return;
+    }
+    dataplane::dpdk::set_length(packet[0], static_cast<std::uint32_t>(frame.size()));
+    std::copy(frame.begin(), frame.end(), dataplane::dpdk::data(packet[0]));
+    proxy_->send(dataplane::TransmitFrame{.lane = lane_, .packet = packet[0]},
+                 [sent = std::move(sent)](const dataplane::Acknowledgement& answer) {
+                     if (sent) sent(answer.at, answer.done);
+                 });
+}
+
+void PortContext::reply(std::span<const std::byte> frame) {
+    if (!frame.empty() && !proxy_->is_congested()) send_frame(frame, {});
+}
+
+void PortContext::announce() {
+    std::array<std::byte, 128> out;
+    reply(std::span<const std::byte>(out).first(responder_.announce(out)));
+}
+
+void PortContext::tick(Instant now) {
+    watch_link(now);
+    igmp_->advance(now);
+}
+
+void PortContext::watch_link(Instant now) {
+    if (now - link_watched_ < kLinkEvery) return;
+    link_watched_ = now;
+    const bool up = port_.link_up();
+    if (up == link_up_) return;
+    link_up_ = up;
+    proxy_->worker().lane(lane_).link_up.store(up, std::memory_order_relaxed);
+    log_(fmt::format("port '{}': link {}", options_.port, up ? "up" : "down"));
+    igmp_->link_changed(up, now);
+    if (up) announce();
+}
+
+PortStatus PortContext::status() const {
+    using dataplane::Count;
+    const auto& published = proxy_->worker().lane(lane_).published;
+    const auto driver = port_.driver_counters();
+    PortStatus status;
+    status.spec = options_.port;
+    status.driver = port_.driver();
+    status.mac = port_.mac();
+    status.address = options_.address;
+    status.mtu = port_.mtu();
+    status.link_up = link_up_;
+    status.filter_mode = filter_.mode();
+    status.hardware_ipv4_checksum = port_.offloads().receive_ipv4_checksum;
+    status.hardware_udp_checksum = port_.offloads().receive_udp_checksum;
+    status.querier = igmp_->querier_status();
+    auto& counters = status.counters;
+    counters.received = published.get(Count::received);
+    counters.received_bytes = published.get(Count::received_bytes);
+    counters.transmitted = published.get(Count::transmitted);
+    counters.transmitted_bytes = published.get(Count::transmitted_bytes);
+    counters.delivered = published.get(Count::delivered);
+    counters.delivered_bytes = published.get(Count::delivered_bytes);
+    counters.sent = published.get(Count::sent);
+    counters.sent_bytes = published.get(Count::sent_bytes);
+    counters.missed = driver.missed;
+    counters.errors = driver.errors;
+    counters.no_mbuf = driver.no_mbuf;
+    for (std::size_t i = 0; i < kDropReasonCount; ++i) {
+        counters.drops[i] = published.get(static_cast<DropReason>(i));
+    }
+    return status;
+}
+
+}  // namespace joinleaf::controlplane

@@ -1,0 +1,92 @@
+// One port as the control thread owns it: device, pools, filter, IGMP, answers for its address.
+#pragma once
+
+#include <controlplane/igmp_agent.h>
+#include <controlplane/port_lock.h>
+#include <controlplane/port_spec.h>
+#include <controlplane/responder.h>
+#include <controlplane/worker_proxy.h>
+#include <dataplane/dpdk/mempool.h>
+#include <dataplane/dpdk/port.h>
+#include <dataplane/multicast_filter.h>
+#include <dataplane/worker.h>
+
+#include <joinleaf/runtime.h>
+#include <joinleaf/status.h>
+#include <memory>
+#include <optional>
+
+namespace joinleaf::controlplane {
+
+/// The buffers of one port. They outlive the port itself, because applications may still hold some
+/// when it closes.
+struct PortPools {
+    PortPools(unsigned number, const PortOptions& options);
+
+    /// Pools that live on until their last buffer has come home: the other end of a wire, or an
+    /// application, may still hold some when the port is gone.
+    [[nodiscard]] static std::shared_ptr<PortPools> make(unsigned number,
+                                                         const PortOptions& options);
+
+    dataplane::dpdk::Mempool receive;
+    dataplane::dpdk::Mempool transmit;
+    dataplane::dpdk::Mempool control;  ///< its own, so that reports leave whatever the load
+
+    [[nodiscard]] bool is_home() const;
+    /// Megabytes that these pools will take.
+    [[nodiscard]] static unsigned megabytes(const PortOptions& options);
+};
+
+/// Control thread only.
+class PortContext {
+public:
+    using Log = std::function<void(std::string_view)>;
+
+    /// Opens and starts the port. Errors: throws std::system_error that names the port and the
+    /// cure.
+    PortContext(unsigned number, const PortOptions& options, const PortSpec& spec,
+                const net::VlanStack& vlan, std::shared_ptr<PortPools> pools, Log log);
+
+    /// Before the worker runs. `proxy` speaks to the worker that polls the port.
+    void attach(WorkerProxy& proxy, std::size_t max_subscriptions);
+
+    /// A frame that the worker passed on; frees the packet.
+    void handle(const dataplane::ControlFrame& frame);
+    /// Sends what is due, looks at the link now and then.
+    void tick(Instant now);
+    /// Tells the network where the port's address is.
+    void announce();
+
+    [[nodiscard]] const PortOptions& options() const { return options_; }
+    [[nodiscard]] dataplane::dpdk::Port& port() { return port_; }
+    [[nodiscard]] const net::VlanStack& vlan() const { return vlan_; }
+    [[nodiscard]] dataplane::MulticastFilter& filter() { return filter_; }
+    [[nodiscard]] IgmpAgent& igmp() { return *igmp_; }
+    [[nodiscard]] WorkerProxy& proxy() { return *proxy_; }
+    [[nodiscard]] dataplane::LaneIndex lane() const { return lane_; }
+    [[nodiscard]] const std::shared_ptr<PortPools>& pools() const { return pools_; }
+    [[nodiscard]] bool link_up() const { return link_up_; }
+    [[nodiscard]] PortStatus status() const;
+
+private:
+    void handle_packet(const dataplane::dpdk::Packet* packet, const dataplane::ControlFrame& frame);
+    void send_frame(std::span<const std::byte> frame, IgmpAgent::Sent sent);
+    void reply(std::span<const std::byte> frame);
+    void watch_link(Instant now);
+
+    PortOptions options_;
+    PortLock lock_;
+    std::shared_ptr<PortPools> pools_;
+    net::VlanStack vlan_;
+    dataplane::dpdk::Port port_;
+    dataplane::MulticastFilter filter_;
+    Responder responder_;
+    std::unique_ptr<IgmpAgent> igmp_;
+    WorkerProxy* proxy_ = nullptr;
+    dataplane::LaneIndex lane_ = 0;
+    Log log_;
+    bool link_up_;
+    Instant link_watched_{};
+};
+
+}  // namespace joinleaf::controlplane

@@ -1,0 +1,37 @@
+// What Receiver and Sender handles hold: their queue, and what must live as long as it.
+#pragma once
+
+#include <dataplane/socket_queue.h>
+
+#include <joinleaf/receiver.h>
+#include <joinleaf/sender.h>
+#include <memory>
+
+namespace joinleaf {
+
+class Receiver::Impl {
+public:
+    Impl(std::size_t capacity, std::size_t port, std::shared_ptr<void> buffers)
+        : buffers_(std::move(buffers)), queue(capacity), port_index(port) {}
+
+private:
+    std::shared_ptr<void> buffers_;  ///< first in, last out: the queue frees into these pools
+
+public:
+    dataplane::ReceiveQueue queue;
+    std::size_t port_index;
+};
+
+class Sender::Impl {
+public:
+    Impl(std::shared_ptr<dataplane::SendQueue> queue_, std::shared_ptr<void> buffers)
+        : buffers_(std::move(buffers)), queue(std::move(queue_)) {}
+
+private:
+    std::shared_ptr<void> buffers_;
+
+public:
+    std::shared_ptr<dataplane::SendQueue> queue;
+};
+
+}  // namespace joinleaf

@@ -1,0 +1,159 @@
+// The public handles: each call goes to the control thread and, where it blocks, waits for it.
+#include <controlplane/receiver_impl.h>
+#include <controlplane/runtime_core.h>
+
+#include <future>
+
+namespace joinleaf {
+
+using controlplane::RuntimeCore;
+using controlplane::SocketCore;
+
+class Runtime::Impl {
+public:
+    std::shared_ptr<RuntimeCore> core;
+};
+
+class Socket::Impl {
+public:
+    Impl(std::shared_ptr<RuntimeCore> core_, std::shared_ptr<SocketCore> socket_)
+        : core(std::move(core_)), socket(std::move(socket_)) {}
+    ~Impl() { close(); }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+
+    void close() {
+        core->call([this] {
+            if (!socket->is_closed()) core->close(socket->id());
+        });
+    }
+
+    std::shared_ptr<RuntimeCore> core;
+    std::shared_ptr<SocketCore> socket;
+};
+
+Runtime::Runtime(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Runtime::Runtime(Runtime&&) noexcept = default;
+Runtime& Runtime::operator=(Runtime&& other) noexcept {
+    if (this != &other) {
+        if (impl_) stop();
+        impl_ = std::move(other.impl_);
+    }
+    return *this;
+}
+Runtime::~Runtime() {
+    if (impl_) stop();
+}
+
+Runtime Runtime::start(RuntimeOptions options) {
+    auto impl = std::make_unique<Impl>();
+    impl->core = std::make_shared<RuntimeCore>(std::move(options));
+    impl->core->start();
+    return Runtime(std::move(impl));
+}
+
+Result<Socket> Runtime::open(const SocketOptions& options) {
+    const auto& core = impl_->core;
+    auto socket = core->call([&] { return core->open(options); });
+    if (!socket) return tl::unexpected(socket.error());
+    return Socket(std::make_shared<Socket::Impl>(core, std::move(*socket)));
+}
+
+Result<Receiver> Runtime::open_receiver(const ReceiverOptions& options) {
+    const auto& core = impl_->core;
+    return core->call([&] { return core->open_receiver(options); });
+}
+
+EventQueue Runtime::open_event_queue() { return EventQueue(std::make_shared<EventQueue::Impl>()); }
+
+Status Runtime::status() const {
+    const auto& core = impl_->core;
+    return core->call([&] { return core->status(); });
+}
+
+void Runtime::stop(std::chrono::milliseconds linger) { impl_->core->stop(linger); }
+
+Result<Socket> Socket::join_leaf(GroupEndpoint group, const JoinOptions& options) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    std::promise<std::error_code> promise;
+    auto finished = promise.get_future();
+    bool wait = false;
+    const auto started = impl_->core->call([&]() -> Result<void> {
+        auto& socket = *impl_->socket;
+        auto result = socket.start_join(group, options);
+        if (result && !socket.is_nonblocking()) {
+            wait = true;
+            socket.wait_for_join([&promise](std::error_code error) { promise.set_value(error); });
+        }
+        return result;
+    });
+    if (!started) return tl::unexpected(started.error());
+    if (wait) {
+        if (const auto error = finished.get()) return tl::unexpected(error);
+    }
+    return *this;
+}
+
+Result<void> Socket::set_sources(const SourceFilter& sources) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    return impl_->core->call([&] { return impl_->socket->set_sources(sources); });
+}
+
+Result<void> Socket::set_scope(std::uint8_t scope) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    return impl_->core->call([&] { return impl_->socket->set_scope(scope); });
+}
+
+Result<void> Socket::set_loopback(bool on) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    return impl_->core->call([&] { return impl_->socket->set_loopback(on); });
+}
+
+Result<void> Socket::set_nonblocking(bool on) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    return impl_->core->call([&] { return impl_->socket->set_nonblocking(on); });
+}
+
+Result<void> Socket::select(const EventQueue& queue, EventMask mask) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    return impl_->core->call([&] { return impl_->socket->select(queue.impl(), mask); });
+}
+
+Result<Sender> Socket::sender() {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    auto& core = impl_->core;
+    auto queue = core->call([&] { return impl_->socket->send_queue(); });
+    if (!queue) return tl::unexpected(queue.error());
+    return Sender(std::make_shared<Sender::Impl>(std::move(*queue), impl_->socket->port_pools()));
+}
+
+Result<Instant> Socket::connected_at() const {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    return impl_->core->call([&] { return impl_->socket->connected_at(); });
+}
+
+SocketId Socket::id() const noexcept { return impl_ ? impl_->socket->id() : SocketId{}; }
+
+void Socket::close() {
+    if (impl_) impl_->close();
+}
+
+std::size_t Receiver::receive(std::span<Datagram> out) noexcept {
+    return impl_ ? impl_->queue.receive(out) : 0;
+}
+void Receiver::release(std::span<const Datagram> datagrams) noexcept {
+    if (impl_) impl_->queue.release(datagrams);
+}
+
+std::size_t Sender::reserve(std::span<SendBuffer> out) noexcept {
+    return impl_ ? impl_->queue->reserve(out) : 0;
+}
+void Sender::send(std::span<const SendBuffer> filled) noexcept {
+    if (impl_) impl_->queue->send(filled);
+}
+void Sender::cancel(std::span<const SendBuffer> unused) noexcept {
+    if (impl_) impl_->queue->cancel(unused);
+}
+std::size_t Sender::in_flight() const noexcept { return impl_ ? impl_->queue->in_flight() : 0; }
+
+}  // namespace joinleaf

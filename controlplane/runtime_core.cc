@@ -1,0 +1,269 @@
+#include <controlplane/receiver_impl.h>
+#include <controlplane/runtime_core.h>
+#include <dataplane/dpdk/error.h>
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <set>
+
+namespace joinleaf::controlplane {
+namespace {
+
+using dataplane::Worker;
+using dataplane::dpdk::Eal;
+using dataplane::dpdk::fail;
+
+// Short enough that a report, an answer or an acknowledgement never waits long for this thread,
+// long enough that it sleeps nearly always.
+constexpr Duration kTick = std::chrono::milliseconds(1);
+
+// What the EAL and the drivers use besides packet buffers.
+constexpr unsigned kDriverMegabytes = 48;
+
+std::atomic<unsigned> ports_made{0};
+
+// Workers go to the last CPUs, so that the first is left to the control thread and the system.
+std::vector<unsigned> choose_cpus(const RuntimeOptions& options) {
+    const auto usable = dataplane::dpdk::usable_cpus();
+    if (!options.cpus.empty()) {
+        if (options.cpus.size() < options.workers) {
+            fail(EINVAL, fmt::format("{} workers need as many CPUs; {} given", options.workers,
+                                     options.cpus.size()));
+        }
+        for (const auto cpu : options.cpus) {
+            if (!std::binary_search(usable.begin(), usable.end(), cpu)) {
+                fail(EINVAL, fmt::format("CPU {} is not one this process may run on ({})", cpu,
+                                         fmt::join(usable, ",")));
+            }
+        }
+        return {options.cpus.begin(),
+                options.cpus.begin() + static_cast<std::ptrdiff_t>(options.workers)};
+    }
+    std::vector<unsigned> cpus;
+    for (std::size_t i = 0; i < options.workers; ++i) {
+        cpus.push_back(usable[usable.size() - 1 - i % usable.size()]);
+    }
+    return cpus;
+}
+
+}  // namespace
+
+RuntimeCore::RuntimeCore(RuntimeOptions options) : options_(std::move(options)) {}
+
+RuntimeCore::~RuntimeCore() { stop(std::chrono::milliseconds(0)); }
+
+void RuntimeCore::log(std::string_view line) const {
+    if (options_.log) {
+        options_.log(line);
+    } else {
+        fmt::print(stderr, "joinleaf: {}\n", line);
+    }
+}
+
+void RuntimeCore::start() {
+    if (options_.ports.empty()) fail(EINVAL, "a runtime needs at least one port");
+    if (options_.workers == 0) fail(EINVAL, "a runtime needs at least one worker");
+    for (const auto& port : options_.ports) {
+        auto spec = parse_port_spec(port.port);
+        if (!spec) fail(EINVAL, spec.error());
+        specs_.push_back(std::move(*spec));
+        if (port.vlan.empty()) {
+            vlans_.emplace_back();
+        } else {
+            const auto vlan = net::VlanStack::parse(port.vlan);
+            if (!vlan) fail(EINVAL, vlan.error());
+            vlans_.push_back(*vlan);
+        }
+        if (!port.address.address.is_unicast()) {
+            fail(EINVAL, fmt::format("port '{}' needs a unicast address of its own, as in "
+                                     "10.0.0.1/24",
+                                     port.port));
+        }
+        if (port.worker >= options_.workers) {
+            fail(EINVAL, fmt::format("port '{}' is given to worker {}, but there are only {}",
+                                     port.port, port.worker, options_.workers));
+        }
+        if (port.minimum_igmp_version < 1 || port.minimum_igmp_version > 3) {
+            fail(EINVAL, fmt::format("there is no IGMP version {}; use 1, 2 or 3",
+                                     port.minimum_igmp_version));
+        }
+    }
+    try {
+        call([this] { start_on_control_thread(); });
+    } catch (...) {
+        call([this] { finish(); });
+        throw;
+    }
+}
+
+void RuntimeCore::start_on_control_thread() {
+    dataplane::dpdk::EalOptions eal;
+    eal.worker_cpus = choose_cpus(options_);
+    eal.memory_mb = kDriverMegabytes;
+    for (std::size_t i = 0; i < specs_.size(); ++i) {
+        eal.memory_mb += PortPools::megabytes(options_.ports[i]);
+        eal.needs_pci = eal.needs_pci || specs_[i].kind == PortKind::pci;
+    }
+    eal.more_arguments = options_.eal_arguments;
+    eal_ = &Eal::ensure(eal);
+    if (!eal_->has_hugepages()) {
+        log(
+            fmt::format("no hugepages: packet buffers lie in ordinary memory, about 10 ns a packet "
+                        "slower; 'echo {} > /proc/sys/vm/nr_hugepages' reserves enough",
+                        (eal.memory_mb + 1) / 2));
+    }
+    for (std::size_t i = 0; i < options_.workers; ++i) {
+        workers_.push_back(
+            std::make_unique<Worker>(dataplane::WorkerOptions{.idle_sleep = options_.idle_sleep}));
+        proxies_.push_back(std::make_unique<WorkerProxy>(*workers_.back()));
+    }
+    open_ports();
+    for (const auto& worker : workers_) {
+        const auto lcore = eal_->launch([w = worker.get()] { w->run(); });
+        if (!lcore) {
+            fail(EBUSY, fmt::format("no free lcore for {} workers; this process started DPDK with "
+                                    "{}",
+                                    options_.workers, eal_->lcore_count()));
+        }
+        lcores_.push_back(*lcore);
+    }
+    running_ = true;
+    loop_.every(kTick, [this] { tick(); });
+    for (const auto& port : ports_) port->announce();
+}
+
+void RuntimeCore::open_ports() {
+    for (std::size_t i = 0; i < specs_.size(); ++i) {
+        const unsigned number = ports_made++;
+        pools_.push_back(PortPools::make(number, options_.ports[i]));
+        ports_.push_back(std::make_unique<PortContext>(
+            number, options_.ports[i], specs_[i], vlans_[i], pools_.back(),
+            [this](std::string_view line) { log(line); }));
+        ports_.back()->attach(*proxies_[options_.ports[i].worker], options_.max_subscriptions);
+    }
+}
+
+void RuntimeCore::tick() {
+    const Instant now = std::chrono::steady_clock::now();
+    for (const auto& proxy : proxies_) proxy->poll();
+    for (std::size_t w = 0; w < workers_.size(); ++w) {
+        std::array<dataplane::ControlFrame, 64> frames;
+        std::size_t budget = Worker::kControlFrameSlots;
+        while (budget > 0) {
+            const auto n = workers_[w]->control_frames().pop(frames);
+            if (n == 0) break;
+            for (std::size_t i = 0; i < n; ++i) {
+                for (const auto& port : ports_) {
+                    if (&port->proxy() == proxies_[w].get() && port->lane() == frames[i].lane) {
+                        port->handle(frames[i]);
+                    }
+                }
+            }
+            budget -= std::min(budget, n);
+        }
+    }
+    for (const auto& port : ports_) port->tick(now);
+}
+
+Result<std::shared_ptr<SocketCore>> RuntimeCore::open(const SocketOptions& options) {
+    if (!running_) return failure(std::errc::network_down);
+    if (auto checked = check_roles(options); !checked) return tl::unexpected(checked.error());
+    if (options.port >= ports_.size()) return failure(std::errc::invalid_argument);
+    if (options.receiver != nullptr) {
+        // A queue belongs to the worker of its port.
+        const auto& receiver = options.receiver->impl();
+        if (!receiver || receiver->port_index >= ports_.size() ||
+            &ports_[receiver->port_index]->proxy() != &ports_[options.port]->proxy()) {
+            return failure(std::errc::invalid_argument);
+        }
+    }
+    const auto id = static_cast<SocketId>(next_socket_++);
+    auto socket = std::make_shared<SocketCore>(id, options, *ports_[options.port]);
+    sockets_.emplace(id, socket);
+    return socket;
+}
+
+Result<Receiver> RuntimeCore::open_receiver(const ReceiverOptions& options) {
+    if (!running_) return failure(std::errc::network_down);
+    if (options.port >= ports_.size() || options.capacity == 0) {
+        return failure(std::errc::invalid_argument);
+    }
+    auto impl =
+        std::make_shared<Receiver::Impl>(options.capacity, options.port, pools_[options.port]);
+    ports_[options.port]->proxy().send(dataplane::AddReceiveQueue{.queue = &impl->queue},
+                                       [impl](const dataplane::Acknowledgement&) {});
+    receivers_.push_back(impl);
+    return Receiver(std::move(impl));
+}
+
+void RuntimeCore::close(SocketId id) {
+    const auto found = sockets_.find(id);
+    if (found == sockets_.end()) return;
+    found->second->close();
+    sockets_.erase(found);
+}
+
+Status RuntimeCore::status() const {
+    Status status;
+    status.taken_at = std::chrono::steady_clock::now();
+    status.hugepages = eal_ != nullptr && eal_->has_hugepages();
+    for (const auto& port : ports_) status.ports.push_back(port->status());
+    for (const auto& [id, socket] : sockets_) {
+        if (auto membership = socket->status()) status.memberships.push_back(*membership);
+    }
+    std::sort(status.memberships.begin(), status.memberships.end(),
+              [](const auto& a, const auto& b) { return a.socket < b.socket; });
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+        status.workers.push_back({.lcore = i < lcores_.size() ? lcores_[i] : 0,
+                                  .turns = workers_[i]->turns(),
+                                  .busy_turns = workers_[i]->busy_turns()});
+    }
+    return status;
+}
+
+void RuntimeCore::close_everything() {
+    for (const auto& [id, socket] : sockets_) socket->close();
+    sockets_.clear();
+}
+
+bool RuntimeCore::is_drained() const {
+    const bool idle = std::all_of(proxies_.begin(), proxies_.end(),
+                                  [](const auto& proxy) { return proxy->outstanding() == 0; });
+    return idle && std::none_of(ports_.begin(), ports_.end(), [](const auto& port) {
+               return port->igmp().host().has_pending_state_changes();
+           });
+}
+
+void RuntimeCore::finish() {
+    running_ = false;
+    for (const auto& worker : workers_) worker->stop();
+    for (const auto lcore : lcores_) eal_->join(lcore);
+    lcores_.clear();
+    loop_.quiet();
+    proxies_.clear();
+    workers_.clear();
+    ports_.clear();
+    receivers_.clear();
+    pools_.clear();
+}
+
+void RuntimeCore::stop(std::chrono::milliseconds linger) {
+    const auto deadline = std::chrono::steady_clock::now() + linger;
+    const bool was_running = call([this] {
+        close_everything();
+        return running_;
+    });
+    if (was_running) {
+        while (std::chrono::steady_clock::now() < deadline &&
+               !call([this] { return is_drained(); })) {
+            std::this_thread::sleep_for(kTick);
+        }
+        call([this] { finish(); });
+    }
+    loop_.stop();
+}
+
+}  // namespace joinleaf::controlplane

@@ -1,0 +1,73 @@
+// All that a runtime owns, and the order in which it starts and stops.
+#pragma once
+
+#include <controlplane/control_loop.h>
+#include <controlplane/port_context.h>
+#include <controlplane/socket_core.h>
+#include <controlplane/worker_proxy.h>
+#include <dataplane/dpdk/eal.h>
+#include <dataplane/worker.h>
+
+#include <joinleaf/runtime.h>
+#include <atomic>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace joinleaf::controlplane {
+
+/// Handles that applications hold keep it alive; after stop() it only says that it has stopped.
+class RuntimeCore {
+public:
+    explicit RuntimeCore(RuntimeOptions options);
+    ~RuntimeCore();
+
+    /// Any thread. Errors: throws std::system_error.
+    void start();
+    void stop(std::chrono::milliseconds linger);
+
+    /// Runs `work` on the control thread. Any thread. After stop(): on the calling thread.
+    template <class Work>
+    std::invoke_result_t<Work> call(Work&& work) {
+        return loop_.call(std::forward<Work>(work));
+    }
+    template <class Work>
+    void post(Work&& work) {
+        loop_.post(std::forward<Work>(work));
+    }
+
+    // Control thread.
+    Result<std::shared_ptr<SocketCore>> open(const SocketOptions& options);
+    Result<Receiver> open_receiver(const ReceiverOptions& options);
+    void close(SocketId id);
+    [[nodiscard]] Status status() const;
+    [[nodiscard]] const std::shared_ptr<PortPools>& pools(std::size_t port) const {
+        return pools_[port];
+    }
+
+private:
+    void start_on_control_thread();
+    void open_ports();
+    void tick();
+    void close_everything();
+    [[nodiscard]] bool is_drained() const;
+    void finish();
+    void log(std::string_view line) const;
+
+    RuntimeOptions options_;
+    std::vector<PortSpec> specs_;
+    std::vector<net::VlanStack> vlans_;
+    dataplane::dpdk::Eal* eal_ = nullptr;
+    std::vector<std::shared_ptr<PortPools>> pools_;  // outlive everything that holds packets
+    std::vector<std::unique_ptr<PortContext>> ports_;
+    std::vector<std::unique_ptr<dataplane::Worker>> workers_;
+    std::vector<std::unique_ptr<WorkerProxy>> proxies_;
+    std::vector<unsigned> lcores_;
+    std::vector<std::shared_ptr<Receiver::Impl>> receivers_;
+    std::unordered_map<SocketId, std::shared_ptr<SocketCore>> sockets_;
+    std::uint32_t next_socket_ = 1;
+    bool running_ = false;
+    ControlLoop loop_;  // last in, first out: its thread uses all of the above
+};
+
+}  // namespace joinleaf::controlplane
