@@ -42,6 +42,16 @@ struct OutgoingControl {
     std::uint64_t token;
 };
 
+/// What a burst is on its way through receive(): kept with the lane, so that it stays in the cache
+/// and is not cleared for every burst.
+struct ReceiveScratch {
+    std::array<ReceivedFrame, dpdk::kBurst> frames;
+    std::array<Classified, dpdk::kBurst> classified;
+    std::array<Arrival, dpdk::kBurst> arrivals;  ///< the data among them ...
+    std::array<GroupKey, dpdk::kBurst> keys;     ///< ... and what to look up for each
+    std::array<Subscription*, dpdk::kBurst> chains;
+};
+
 struct Lane {
     Lane(dpdk::Port& port_, dpdk::Mempool& transmit_pool_, const Identity& identity_,
          std::size_t max_subscriptions);
@@ -62,6 +72,7 @@ struct Lane {
     Instant control_stuck_since{};
     Tally tally;
     Delivery delivery{tally};
+    ReceiveScratch scratch;
     PublishedTally published;
     std::atomic<bool> link_up{true};  ///< told by the control thread
 };

@@ -26,13 +26,6 @@ bool chain_sums_up(const Packet* packet, const Classified& frame) noexcept {
     return left == 0 && sum.sum().is_valid();
 }
 
-// The frames of a burst that are data, side by side with the keys to look up.
-struct DataOfBurst {
-    std::array<Arrival, kBurst> arrivals;
-    std::array<GroupKey, kBurst> keys;
-    std::size_t count = 0;
-};
-
 }  // namespace
 
 std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& control,
@@ -41,7 +34,7 @@ std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& cont
     const std::uint32_t n = lane.port.receive(packets);
     if (n == 0) return 0;
 
-    std::array<ReceivedFrame, kBurst> frames;
+    auto& [frames, classified, arrivals, keys, chains] = lane.scratch;
     std::uint64_t bytes = 0;
     for (std::uint32_t i = 0; i < n; ++i) dpdk::prefetch_header(packets[i]);
     for (std::uint32_t i = 0; i < n; ++i) {
@@ -51,10 +44,9 @@ std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& cont
     lane.tally.add(Count::received, n);
     lane.tally.add(Count::received_bytes, bytes);
 
-    std::array<Classified, kBurst> classified;
     classify_burst({frames.data(), n}, lane.identity, classified);
 
-    DataOfBurst data;
+    std::size_t data_count = 0;
     std::array<Packet*, kBurst> finished;  // this worker's reference ends with the burst
     std::uint32_t finished_count = 0;
     for (std::uint32_t i = 0; i < n; ++i) {
@@ -65,12 +57,12 @@ std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& cont
                 lane.tally.drop(DropReason::bad_udp_checksum);
                 continue;
             }
-            data.arrivals[data.count] = {.packet = packets[i],
-                                         .payload_offset = frame.payload_offset,
-                                         .payload_length = frame.payload_length,
-                                         .source = frame.source,
-                                         .source_port = frame.source_port};
-            data.keys[data.count++] = {frame.destination, frame.destination_port};
+            arrivals[data_count] = {.packet = packets[i],
+                                    .payload_offset = frame.payload_offset,
+                                    .payload_length = frame.payload_length,
+                                    .source = frame.source,
+                                    .source_port = frame.source_port};
+            keys[data_count++] = {frame.destination, frame.destination_port};
             continue;
         }
         if (frame.kind == Kind::control) {
@@ -87,13 +79,12 @@ std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& cont
         finished[finished_count++] = packets[i];
     }
 
-    std::array<Subscription*, kBurst> chains;
-    lane.subscriptions.find_burst({data.keys.data(), data.count}, chains);
-    for (std::size_t i = 0; i < data.count; ++i) {
+    lane.subscriptions.find_burst({keys.data(), data_count}, chains);
+    for (std::size_t i = 0; i < data_count; ++i) {
         if (chains[i] == nullptr) {
             lane.tally.drop(DropReason::no_subscriber);
         } else {
-            lane.delivery.offer(data.arrivals[i], chains[i], nullptr, now);
+            lane.delivery.offer(arrivals[i], chains[i], nullptr, now);
         }
     }
     lane.delivery.flush();

@@ -22,6 +22,8 @@ public:
                0;
     }
     [[nodiscard]] std::uint16_t data_room() const noexcept { return data_room_; }
+    /// Buffers in all.
+    [[nodiscard]] unsigned size() const noexcept { return pool_->size; }
     [[nodiscard]] unsigned in_use() const noexcept { return rte_mempool_in_use_count(pool_.get()); }
     [[nodiscard]] rte_mempool* raw() const noexcept { return pool_.get(); }
 

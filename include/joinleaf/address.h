@@ -109,6 +109,18 @@ public:
     [[nodiscard]] std::string to_string() const;
 
     friend constexpr auto operator<=>(const MacAddress&, const MacAddress&) = default;
+    // Two loads and a comparison: the packet path asks this of every frame, and std::array asks
+    // memcmp.
+    friend constexpr bool operator==(const MacAddress& a, const MacAddress& b) {
+        const auto high = [](const MacAddress& m) {
+            return std::uint32_t{m.octets_[0]} | std::uint32_t{m.octets_[1]} << 8 |
+                   std::uint32_t{m.octets_[2]} << 16 | std::uint32_t{m.octets_[3]} << 24;
+        };
+        const auto low = [](const MacAddress& m) {
+            return std::uint32_t{m.octets_[4]} | std::uint32_t{m.octets_[5]} << 8;
+        };
+        return ((high(a) ^ high(b)) | (low(a) ^ low(b))) == 0;
+    }
 
 private:
     std::array<std::uint8_t, 6> octets_{};

@@ -1,0 +1,267 @@
+// The whole packet path of a root and of a leaf, on virtual ports, one figure a run.
+//
+//   whole_path root-null  one lcore: inline source -> header -> transmit on net_null
+//   whole_path leaf-null  one lcore: net_null hands over valid frames -> classify -> look-up ->
+//   handler whole_path ring       two lcores: root -> wire -> leaf
+//
+// Prints one JSON line: {"mode":..,"payload":..,"groups":..,"mpps":..,"ns":..,...}.
+#include <dataplane/dpdk/eal.h>
+#include <dataplane/header_template.h>
+#include <dataplane/worker.h>
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <random>
+#include <thread>
+
+namespace {
+
+using namespace joinleaf;
+using namespace joinleaf::dataplane;
+
+constexpr std::uint32_t kBuffers = 16384;
+constexpr std::uint16_t kDataRoom = 2048;
+
+struct Options {
+    std::string mode;
+    std::uint32_t payload = 64;
+    std::uint32_t groups = 1;
+    double seconds = 1;
+    bool udp_checksum = false;
+    bool copy = true;
+};
+
+struct Measured {
+    std::uint64_t packets = 0;
+    double seconds = 0;
+    std::uint64_t lost = 0;
+};
+
+GroupAddress group_number(std::uint32_t i) {
+    return *GroupAddress::from(Ipv4Address(0xef010000u + i));
+}
+
+constexpr std::uint16_t kUdpPort = 5000;
+
+HeaderTemplate header_to(const MacAddress& source, GroupAddress group) {
+    return HeaderTemplate(
+        {.ethernet = {.source = source, .destination = MacAddress::of_group(group), .vlan = {}},
+         .source = Ipv4Address(10, 0, 0, 1),
+         .destination = group.address(),
+         .ports = {.source_port = kUdpPort, .destination_port = kUdpPort},
+         .ttl = 1});
+}
+
+// An application that publishes: a sequence number and a payload, written in place.
+struct Publisher {
+    std::uint32_t payload;
+    bool copy;
+    std::uint64_t sequence = 0;
+    alignas(64) std::byte data[2048]{};
+
+    static std::size_t fill(void* self, std::span<SendBuffer> buffers, Instant) noexcept {
+        auto& publisher = *static_cast<Publisher*>(self);
+        for (auto& buffer : buffers) {
+            if (publisher.copy) std::memcpy(buffer.data, publisher.data, publisher.payload);
+            std::memcpy(buffer.data, &publisher.sequence, sizeof publisher.sequence);
+            ++publisher.sequence;
+            buffer.length = publisher.payload;
+        }
+        return buffers.size();
+    }
+};
+
+// An application that receives: looks at each sequence number, counts what is missing.
+struct Subscriber {
+    std::uint64_t received = 0;
+    std::uint64_t expected = 0;
+    std::uint64_t missing = 0;
+
+    static void take(void* self, std::span<const Datagram> datagrams) noexcept {
+        auto& subscriber = *static_cast<Subscriber*>(self);
+        for (const auto& datagram : datagrams) {
+            std::uint64_t sequence = 0;
+            std::memcpy(&sequence, datagram.bytes().data(), sizeof sequence);
+            subscriber.missing += sequence - subscriber.expected;
+            subscriber.expected = sequence + 1;
+        }
+        subscriber.received += datagrams.size();
+    }
+};
+
+std::unique_ptr<Lane> lane_of(dpdk::Port& port, dpdk::Mempool& pool, std::uint32_t groups) {
+    const Identity identity{.mac = port.mac(), .address = Ipv4Address(10, 0, 0, 2), .vlan = {}};
+    return std::make_unique<Lane>(port, pool, identity, std::max(groups * 2, 1024u));
+}
+
+void send_command(Worker& worker, const Command& command) {
+    if (!worker.commands().push(command)) throw std::runtime_error("command queue full");
+    worker.turn(Instant{} + std::chrono::seconds(1));
+    for (Acknowledgement answer; worker.acknowledgements().pop(answer);) {
+        if (!answer.done) throw std::runtime_error("command refused");
+    }
+}
+
+void equip(Outlet& outlet, Publisher& publisher, bool udp_checksum) {
+    outlet.key = {group_number(0).address(), kUdpPort};
+    outlet.source = Ipv4Address(10, 0, 0, 1);
+    outlet.source_port = kUdpPort;
+    outlet.payload_capacity = 1472;
+    outlet.inline_source = {.call = Publisher::fill, .context = &publisher};
+    outlet.udp_checksum = udp_checksum;
+}
+
+// Turns for the measured time; returns how long that was in fact.
+double turn_for(Worker& worker, double seconds) {
+    TscClock clock;
+    const Instant start = clock.now();
+    const Instant end =
+        start + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+    Instant now = start;
+    for (; now < end; now = clock.now()) worker.turn(now);
+    return std::chrono::duration<double>(now - start).count();
+}
+
+Measured root_null(const Options& options) {
+    dpdk::Mempool pool("bench_tx", kBuffers, kDataRoom);
+    auto port = dpdk::Port::attach("null", "net_null_bench,no-rx=1", 1500, pool);
+    Worker worker({});
+    worker.add_lane(lane_of(port, pool, 1));
+    Publisher publisher{.payload = options.payload, .copy = options.copy};
+    Outlet outlet(header_to(port.mac(), group_number(0)));
+    equip(outlet, publisher, options.udp_checksum);
+    send_command(worker, {.what = AddOutlet{.lane = 0, .outlet = &outlet}});
+    const auto before = outlet.sent.load();
+    const double seconds = turn_for(worker, options.seconds);
+    const Measured result{outlet.sent.load() - before, seconds, 0};
+    send_command(worker, {.what = RemoveOutlet{.lane = 0, .outlet = &outlet}});
+    return result;
+}
+
+// net_null hands over whatever lies in its pool's buffers, so each gets a valid frame first.
+void fill_with_frames(dpdk::Mempool& pool, const Options& options) {
+    std::mt19937 random(1);
+    std::vector<HeaderTemplate> headers;
+    headers.reserve(options.groups);
+    const MacAddress sender({0x02, 0, 0, 0, 0, 1});
+    for (std::uint32_t i = 0; i < options.groups; ++i) {
+        headers.push_back(header_to(sender, group_number(i)));
+    }
+    std::vector<dpdk::Packet*> all(pool.size());
+    if (!pool.allocate(all)) throw std::runtime_error("pool not whole");
+    for (auto* packet : all) {
+        std::byte* frame = dpdk::payload_start(packet);
+        const auto& header = headers[random() % headers.size()];
+        std::byte* payload = frame + header.size();
+        std::memset(payload, 0, options.payload);
+        // The template writes 64 octets before the payload: 22 of them lie in the headroom.
+        const auto size = static_cast<std::uint16_t>(options.payload);
+        if (options.udp_checksum) {
+            header.write_summed(payload, size);
+        } else {
+            header.write(payload, size);
+        }
+    }
+    dpdk::free_all(all);
+}
+
+Measured leaf_null(const Options& options) {
+    dpdk::Mempool pool("bench_rx", kBuffers - 1, kDataRoom);
+    fill_with_frames(pool, options);
+    auto port = dpdk::Port::attach(
+        "null", fmt::format("net_null_bench,size={}", options.payload + 42), 1500, pool);
+    Worker worker({});
+    worker.add_lane(lane_of(port, pool, options.groups));
+    Subscriber subscriber;
+    const SourceFilter any = SourceFilter::any();
+    std::vector<std::unique_ptr<Subscription>> subscriptions;
+    for (std::uint32_t i = 0; i < options.groups; ++i) {
+        auto subscription = std::make_unique<Subscription>();
+        subscription->key = {group_number(i).address(), kUdpPort};
+        subscription->handler = {.call = Subscriber::take, .context = &subscriber};
+        subscription->filter = &any;
+        send_command(worker,
+                     {.what = AddSubscription{.lane = 0, .subscription = subscription.get()}});
+        subscriptions.push_back(std::move(subscription));
+    }
+    const auto before = subscriber.received;
+    const double seconds = turn_for(worker, options.seconds);
+    return {subscriber.received - before, seconds, 0};
+}
+
+Measured ring(const Options& options, dpdk::Eal& eal) {
+    dpdk::Mempool pool("bench_tx", kBuffers, kDataRoom);
+    auto root_port = dpdk::Port::attach("ring:bench", dpdk::WireEnd::attach("bench"), 1500, pool);
+    auto leaf_port = dpdk::Port::attach("ring:bench", dpdk::WireEnd::attach("bench"), 1500, pool);
+    Worker root({});
+    Worker leaf({});
+    root.add_lane(lane_of(root_port, pool, 1));
+    leaf.add_lane(lane_of(leaf_port, pool, 1));
+    Subscriber subscriber;
+    const SourceFilter any = SourceFilter::any();
+    Subscription subscription;
+    subscription.key = {group_number(0).address(), kUdpPort};
+    subscription.handler = {.call = Subscriber::take, .context = &subscriber};
+    subscription.filter = &any;
+    send_command(leaf, {.what = AddSubscription{.lane = 0, .subscription = &subscription}});
+    Publisher publisher{.payload = options.payload, .copy = options.copy};
+    Outlet outlet(header_to(root_port.mac(), group_number(0)));
+    equip(outlet, publisher, options.udp_checksum);
+    send_command(root, {.what = AddOutlet{.lane = 0, .outlet = &outlet}});
+
+    const auto root_lcore = eal.launch([&] { root.run(); });
+    const auto leaf_lcore = eal.launch([&] { leaf.run(); });
+    const auto settle = std::chrono::milliseconds(100);
+    std::this_thread::sleep_for(settle);
+    const auto first = subscription.delivered.load();
+    const auto start = std::chrono::steady_clock::now();
+    std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));
+    const auto last = subscription.delivered.load();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    root.stop();
+    leaf.stop();
+    eal.join(*root_lcore);
+    eal.join(*leaf_lcore);
+    send_command(root, {.what = RemoveOutlet{.lane = 0, .outlet = &outlet}});
+    return {last - first, took.count(), subscriber.missing};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+    Options options;
+    CLI::App app("Whole-path throughput of a root and of a leaf on virtual ports");
+    app.add_option("mode", options.mode, "root-null, leaf-null or ring")
+        ->required()
+        ->check(CLI::IsMember({"root-null", "leaf-null", "ring"}));
+    app.add_option("--payload", options.payload, "payload octets")->check(CLI::Range(8, 1472));
+    app.add_option("--groups", options.groups, "groups a leaf has joined")
+        ->check(CLI::Range(1, 65536));
+    app.add_option("--seconds", options.seconds, "how long to measure");
+    app.add_flag("--udp-checksum", options.udp_checksum, "datagrams carry a UDP checksum");
+    app.add_flag("!--no-copy", options.copy, "write only the sequence number into each payload");
+    CLI11_PARSE(app, argc, argv);
+
+    const auto cpus = dpdk::usable_cpus();
+    auto& eal =
+        dpdk::Eal::ensure({.worker_cpus = {cpus[cpus.size() - 1], cpus[0]}, .memory_mb = 256});
+    Measured result;
+    if (options.mode == "ring") {
+        result = ring(options, eal);
+    } else {
+        result = options.mode == "root-null" ? root_null(options) : leaf_null(options);
+    }
+    const double rate = static_cast<double>(result.packets) / result.seconds;
+    fmt::print(
+        "{{\"mode\":\"{}\",\"payload\":{},\"groups\":{},\"udp_checksum\":{},"
+        "\"mpps\":{:.3f},\"ns\":{:.2f},\"missing\":{}}}\n",
+        options.mode, options.payload, options.groups, options.udp_checksum, rate / 1e6, 1e9 / rate,
+        result.lost);
+    return 0;
+} catch (const std::exception& error) {
+    fmt::print(stderr, "whole_path: {}\n", error.what());
+    return 1;
+}
