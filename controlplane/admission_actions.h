@@ -1,0 +1,83 @@
+// What the admission logic wants done: connections to make and break, messages to send, events to
+// tell, groups to join and leave. Values; the admission agent carries them out, a simulation too.
+#pragma once
+
+#include <controlplane/admission_message.h>
+
+#include <joinleaf/clock.h>
+#include <joinleaf/event.h>
+#include <variant>
+#include <vector>
+
+namespace joinleaf::controlplane {
+
+/// One admission connection; numbers are given by whoever makes it and never used again.
+enum class ConnectionId : std::uint64_t {};
+
+/// One leaf as its root knows it, from the request or invitation on; never used again.
+enum class LeafId : std::uint64_t {};
+
+struct Dial {
+    ConnectionId connection;
+    ControlEndpoint to;
+};
+struct Transmit {
+    ConnectionId connection;
+    AdmissionMessage message;
+};
+/// After what was transmitted has been sent.
+struct HangUp {
+    ConnectionId connection;
+};
+
+// At a root.
+/// A request waits to be accepted (FD_ACCEPT on the listening socket).
+struct RequestPending {};
+/// The invitation of `leaf` has ended: FD_CONNECT on the root's socket (M5, M11).
+struct InvitationDone {
+    LeafId leaf;
+    std::error_code error;
+    UserData callee_data;
+};
+/// The leaf has confirmed: it receives. From now on it counts as a member.
+struct LeafConnected {
+    LeafId leaf;
+    Ipv4Address data_address;
+};
+/// FD_CLOSE on the socket that stands for the leaf.
+struct LeafClosed {
+    LeafId leaf;
+    Ipv4Address data_address;
+    std::error_code reason;
+};
+struct LeafSaid {
+    LeafId leaf;
+    UserData data;
+};
+
+// At a leaf.
+/// Join the group that `offer` names; then call group_joined().
+struct JoinGroup {
+    SessionOffer offer;
+};
+struct LeaveGroup {};
+/// The leaf's own request, or the accepted invitation, has ended: FD_CONNECT (M6, M11).
+struct JoinDone {
+    std::error_code error;
+    UserData callee_data;
+    Instant at;  ///< when the report left
+};
+/// FD_CLOSE: the session is over; LeaveGroup has come before.
+struct SessionClosed {
+    std::error_code reason;
+};
+struct RootSaid {
+    UserData data;
+};
+
+using AdmissionAction =
+    std::variant<Dial, Transmit, HangUp, RequestPending, InvitationDone, LeafConnected, LeafClosed,
+                 LeafSaid, JoinGroup, LeaveGroup, JoinDone, SessionClosed, RootSaid>;
+using AdmissionActions = std::vector<AdmissionAction>;
+
+}  // namespace joinleaf::controlplane

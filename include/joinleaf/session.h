@@ -1,0 +1,91 @@
+// What a rooted session is made of: where its data goes, who asks to be let in, and how it is
+// answered (M5, M6, M14 to M19).
+#pragma once
+
+#include <joinleaf/address.h>
+#include <joinleaf/scheme.h>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace joinleaf {
+
+/// Where a root or leaf is reached by TCP on the management network, as in 192.0.2.1:7000.
+struct ControlEndpoint {
+    Ipv4Address address;
+    UdpPort port = UdpPort::of(7000);  ///< a TCP port; the type only says 1 to 65535
+
+    [[nodiscard]] static Parsed<ControlEndpoint> parse(std::string_view text);
+    [[nodiscard]] std::string to_string() const;
+    friend constexpr auto operator<=>(const ControlEndpoint&, const ControlEndpoint&) = default;
+};
+
+/// Quality of service in one direction (M15). 0: no demand, or no limit.
+struct FlowSpec {
+    std::uint64_t bits_per_second = 0;  ///< token rate
+    std::uint32_t datagram_octets = 0;  ///< largest payload
+    std::chrono::microseconds latency{0};
+
+    /// Whether a session that offers `offered` meets this demand.
+    [[nodiscard]] bool is_met_by(const FlowSpec& offered) const;
+    friend bool operator==(const FlowSpec&, const FlowSpec&) = default;
+};
+
+/// Bytes that travel with a request, and come back with its answer (M14).
+using UserData = std::vector<std::byte>;
+inline constexpr std::size_t kMaxUserData = 1024;
+
+enum class Framing : std::uint8_t { datagram, moldudp64 };
+
+/// What a root says of its session; handed to every leaf it admits.
+struct SessionOffer {
+    Scheme scheme{Plane::rooted, Plane::rooted};
+    GroupEndpoint group{GroupAddress::of(239, 255, 0, 1), UdpPort::of(5000)};
+    /// The root's own data address: the source that leaves of a rooted data plane join, and where
+    /// their data for the root goes.
+    Ipv4Address root_address;
+    Framing framing = Framing::datagram;
+    std::uint8_t scope = 1;
+    std::uint64_t first_sequence = 0;  ///< where a sequenced feed starts for this leaf
+    FlowSpec from_root;                ///< what the session carries towards leaves
+    FlowSpec to_root;                  ///< what a leaf may send
+
+    friend bool operator==(const SessionOffer&, const SessionOffer&) = default;
+};
+
+/// Who is on the other end of an admission connection.
+struct Peer {
+    ControlEndpoint endpoint;
+    std::string name;      ///< as the peer calls itself; not proven
+    std::string identity;  ///< proven by TLS: certificate subject or PSK identity; else empty
+    Ipv4Address data_address;
+};
+
+/// A pending request (at a root) or invitation (at a leaf), as accept()'s condition sees it (M18).
+struct PendingJoin {
+    Peer peer;
+    UserData caller_data;
+    FlowSpec from_root;                 ///< what the joiner demands of the session
+    FlowSpec to_root;                   ///< what the joiner wants to send
+    std::optional<SessionOffer> offer;  ///< with an invitation
+};
+
+enum class Verdict : std::uint8_t { accept, reject, defer };
+
+/// A condition's answer (M16, M18).
+struct Answer {
+    Verdict verdict = Verdict::accept;
+    UserData callee_data;
+};
+using Condition = std::function<Answer(const PendingJoin&)>;
+
+/// Why a session ended for a socket; comes with FD_CLOSE as a std::error_code:
+/// success: the other side closed in good order; connection_aborted: expelled by the root;
+/// timed_out: nothing heard for dead_after; connection_reset: the connection broke;
+/// network_down: the leaf's data port lost its link.
+
+}  // namespace joinleaf
