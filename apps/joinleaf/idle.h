@@ -1,0 +1,42 @@
+// How an application thread waits for a queue that has no file descriptor: it yields, then sleeps
+// longer and longer, so that an idle program costs next to no CPU.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace joinleaf::app {
+
+class Idle {
+public:
+    explicit Idle(std::chrono::microseconds longest = std::chrono::microseconds(1000))
+        : longest_(longest) {}
+
+    /// There was work.
+    void reset() noexcept {
+        turns_ = 0;
+        sleep_ = kShortest;
+    }
+    /// There was none.
+    void wait() {
+        if (turns_ < kYields) {
+            ++turns_;
+            std::this_thread::yield();
+            return;
+        }
+        std::this_thread::sleep_for(sleep_);
+        sleep_ = std::min(sleep_ * 2, longest_);
+    }
+    /// Whether the last wait() slept: nothing has come for a while.
+    [[nodiscard]] bool is_sleeping() const noexcept { return sleep_ > kShortest; }
+
+private:
+    static constexpr int kYields = 16;
+    static constexpr std::chrono::microseconds kShortest{20};
+    std::chrono::microseconds longest_;
+    std::chrono::microseconds sleep_ = kShortest;
+    int turns_ = 0;
+};
+
+}  // namespace joinleaf::app
