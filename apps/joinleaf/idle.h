@@ -10,8 +10,9 @@ namespace joinleaf::app {
 
 class Idle {
 public:
-    explicit Idle(std::chrono::microseconds longest = std::chrono::microseconds(1000))
-        : longest_(longest) {}
+    explicit Idle(std::chrono::microseconds longest = std::chrono::microseconds(1000),
+                  int yields = 16)
+        : longest_(longest), yields_(yields) {}
 
     /// There was work.
     void reset() noexcept {
@@ -20,7 +21,7 @@ public:
     }
     /// There was none.
     void wait() {
-        if (turns_ < kYields) {
+        if (turns_ < yields_) {
             ++turns_;
             std::this_thread::yield();
             return;
@@ -28,13 +29,11 @@ public:
         std::this_thread::sleep_for(sleep_);
         sleep_ = std::min(sleep_ * 2, longest_);
     }
-    /// Whether the last wait() slept: nothing has come for a while.
-    [[nodiscard]] bool is_sleeping() const noexcept { return sleep_ > kShortest; }
 
 private:
-    static constexpr int kYields = 16;
     static constexpr std::chrono::microseconds kShortest{20};
     std::chrono::microseconds longest_;
+    int yields_;
     std::chrono::microseconds sleep_ = kShortest;
     int turns_ = 0;
 };

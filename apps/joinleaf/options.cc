@@ -3,6 +3,7 @@
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/values.h>
 #include <fmt/format.h>
+#include <net/vlan.h>
 
 #include <limits>
 #include <stdexcept>
@@ -80,7 +81,7 @@ PortOptions port_options(const Typed& typed) {
     port.port = needed(typed.port, "--port", "eth1");
     port.address = valid("--address",
                          Ipv4Interface::parse(needed(typed.address, "--address", "10.0.0.11/24")));
-    if (typed.vlan) port.vlan = valid(parse_vlan("--vlan", *typed.vlan));
+    if (typed.vlan) port.vlan = valid("--vlan", net::VlanStack::parse(*typed.vlan)).to_string();
     port.mtu = static_cast<std::uint16_t>(whole(typed.mtu, "--mtu", 68, 65535, port.mtu));
     port.robustness =
         static_cast<std::uint8_t>(whole(typed.robustness, "--robustness", 1, 7, port.robustness));

@@ -16,7 +16,7 @@ void Reporter::text(std::string_view line) {
     if (options_.json || options_.quiet) return;
     const std::lock_guard lock(mutex_);
     wipe_live_line();
-    fmt::print(options_.text_to, "{}: {}\n", options_.command, line);
+    fmt::print(options_.text_to, "{}{}\n", options_.prefix, line);
 }
 
 void Reporter::live(std::string_view line) {
@@ -36,8 +36,8 @@ void Reporter::error(std::string_view line) {
     const std::lock_guard lock(mutex_);
     wipe_live_line();
     if (options_.json) write_json({{"event", "error"}, {"what", line}});
-    const bool would_mix = options_.json && options_.json_to == options_.text_to;
-    if (!would_mix) fmt::print(options_.text_to, "{}: {}\n", options_.command, line);
+    const bool would_mix = options_.json && options_.json_to == options_.errors_to;
+    if (!would_mix) fmt::print(options_.errors_to, "{}: {}\n", options_.command, line);
 }
 
 void Reporter::wipe_live_line() {

@@ -36,7 +36,9 @@ public:
         bool quiet = false;   ///< errors alone; with json: no notes and no status
         std::FILE* json_to = stdout;
         std::FILE* text_to = stderr;
-        bool live = false;  ///< `text_to` is a terminal: one status line is kept up to date
+        std::FILE* errors_to = stderr;
+        std::string prefix;  ///< begins readable lines
+        bool live = false;   ///< `text_to` is a terminal: one status line is kept up to date
     };
     explicit Reporter(Options options) : options_(std::move(options)) {}
     Reporter(const Reporter&) = delete;

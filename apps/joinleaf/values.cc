@@ -21,11 +21,6 @@ std::optional<Number> number_in(std::string_view text) {
     return number;
 }
 
-bool is_vlan_id(std::string_view text) {
-    const auto id = number_in<unsigned>(text);
-    return id && *id >= 1 && *id <= 4094;
-}
-
 }  // namespace
 
 Parsed<std::uint64_t> parse_whole(std::string_view option, std::string_view text,
@@ -47,19 +42,6 @@ Parsed<Duration> parse_seconds(std::string_view option, std::string_view text) {
             "{}: '{}' will not do; use seconds above zero, as in 10 or 0.5", option, text));
     }
     return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*seconds));
-}
-
-Parsed<std::string> parse_vlan(std::string_view option, std::string_view text) {
-    const auto dot = text.find('.');
-    const bool good = dot == std::string_view::npos
-                          ? is_vlan_id(text)
-                          : is_vlan_id(text.substr(0, dot)) && is_vlan_id(text.substr(dot + 1));
-    if (!good) {
-        return tl::unexpected(
-            fmt::format("{}: '{}' is not a VLAN; use 1 to 4094, or outer and inner as in 100.200",
-                        option, text));
-    }
-    return std::string(text);
 }
 
 Parsed<Ipv4Address> parse_source(std::string_view option, std::string_view text) {

@@ -20,9 +20,6 @@ namespace joinleaf::app {
 /// Seconds, with a fraction if wanted; above zero.
 [[nodiscard]] Parsed<Duration> parse_seconds(std::string_view option, std::string_view text);
 
-/// "100", or outer and inner tag as in "100.200"; each from 1 to 4094. Returns it as typed.
-[[nodiscard]] Parsed<std::string> parse_vlan(std::string_view option, std::string_view text);
-
 /// One sender's own address: neither multicast nor broadcast nor loopback.
 [[nodiscard]] Parsed<Ipv4Address> parse_source(std::string_view option, std::string_view text);
 

@@ -120,6 +120,8 @@ class Spoken {
 public:
     explicit Spoken(Reporter::Options options) {
         options.command = "joinleaf leaf";
+        options.prefix = "leaf: ";
+        options.errors_to = text_file_;
         options.json_to = json_file_;
         options.text_to = text_file_;
         reporter_.emplace(std::move(options));
@@ -160,7 +162,7 @@ TEST(Reporter, ForAPersonSaysNoJson) {
     said->note("no hugepages");
     said->live("not a terminal");
     EXPECT_EQ(said.json(), "");
-    EXPECT_EQ(said.text(), "joinleaf leaf: hello\njoinleaf leaf: no hugepages\n");
+    EXPECT_EQ(said.text(), "leaf: hello\nleaf: no hugepages\n");
 }
 
 TEST(Reporter, WithJsonSaysOnlyErrorsInPlainText) {
@@ -189,7 +191,7 @@ TEST(Reporter, WritesTheLiveLineOverItself) {
     said->live("1 s");
     said->live("2 s");
     said->text("done");
-    EXPECT_EQ(said.text(), "\r\x1b[K1 s\r\x1b[K2 s\r\x1b[Kjoinleaf leaf: done\n");
+    EXPECT_EQ(said.text(), "\r\x1b[K1 s\r\x1b[K2 s\r\x1b[Kleaf: done\n");
 }
 
 TEST(Reporter, SurvivesAFileNameThatIsNotUtf8) {
