@@ -107,7 +107,7 @@ void SocketCore::add_outlet() {
             } else if (self->plan_.receives) {
                 self->report();
             } else {
-                self->complete({}, answer.at);  // M8: nothing to tell the network
+                self->complete({}, now());  // M8: nothing to tell the network
             }
         });
 }
