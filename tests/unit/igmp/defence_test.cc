@@ -256,6 +256,19 @@ TEST(Counters, HaveNamesOfTheirOwn) {
     EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
 }
 
+// DEF-1, DEF-5, DEF-6
+TEST(Options, DefaultToTheRfcs) {
+    const HostOptions defaults;
+    EXPECT_EQ(defaults.robustness, 2);
+    EXPECT_EQ(defaults.unsolicited_report_interval, 1s);
+    EXPECT_EQ(defaults.older_unsolicited_report_interval, 10s);
+    EXPECT_EQ(defaults.older_querier_present_interval, std::nullopt);
+    EXPECT_EQ(defaults.ssm_range.to_string(), "232.0.0.0/8");
+    EXPECT_EQ(defaults.minimum_version, Version::v1);
+    EXPECT_TRUE(defaults.compatibility);
+    EXPECT_TRUE(defaults.report_link_local);
+}
+
 TEST(Options, ThatCannotBeAreRefused) {
     KnownDelays delays;
     const auto refused = [&](auto change) {
