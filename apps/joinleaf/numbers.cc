@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cmath>
 
 namespace joinleaf::app {
 
@@ -29,6 +30,8 @@ std::string scaled(double number) {
 std::string packet_rate(double packets_per_second) { return scaled(packets_per_second) + "pps"; }
 
 std::string bit_rate(double bits_per_second) { return scaled(bits_per_second) + "bit/s"; }
+
+double rounded(double number) noexcept { return std::round(number * 1000) / 1000; }
 
 double per_second(std::uint64_t amount, double seconds) noexcept {
     return seconds > 0 ? static_cast<double>(amount) / seconds : 0;

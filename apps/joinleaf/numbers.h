@@ -14,6 +14,8 @@ namespace joinleaf::app {
 [[nodiscard]] std::string packet_rate(double packets_per_second);
 /// As in "14.5 Gbit/s".
 [[nodiscard]] std::string bit_rate(double bits_per_second);
+/// To three decimals, as JSON lines have it.
+[[nodiscard]] double rounded(double number) noexcept;
 
 /// `amount` over `seconds`; 0 when no time has passed.
 [[nodiscard]] double per_second(std::uint64_t amount, double seconds) noexcept;

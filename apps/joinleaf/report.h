@@ -27,6 +27,9 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] std::string text_of(Role role, const Progress& progress);
 [[nodiscard]] std::vector<std::string> text_of(Role role, const Summary& summary);
 
+/// A line for each counter of frames that were not handed on, with its cause and its cure.
+[[nodiscard]] std::vector<std::string> text_of_losses(const PortCounters& counters);
+
 /// Where lines go, for any thread.
 class Reporter {
 public:

@@ -1,13 +1,9 @@
 // The JSON lines.
+#include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/report.h>
-
-#include <cmath>
 
 namespace joinleaf::app {
 namespace {
-
-/// Enough digits to read, no more.
-double rounded(double number) { return std::round(number * 1000) / 1000; }
 
 std::int64_t nanoseconds(Instant at) {
     return std::chrono::nanoseconds(at.time_since_epoch()).count();

@@ -79,9 +79,14 @@ std::vector<std::string> text_of(Role role, const Summary& summary) {
                                 data_moved(role, counters), grouped(octets), summary.seconds,
                                 rates(summary.packets_per_second, summary.bits_per_second)));
     if (losses(counters) == 0) lines.push_back("lost nothing on this port");
+    for (const auto& line : text_of_losses(counters)) lines.push_back("  " + line);
+    return lines;
+}
 
+std::vector<std::string> text_of_losses(const PortCounters& counters) {
+    std::vector<std::string> lines;
     const auto say = [&](std::uint64_t count, std::string_view what, std::string_view why) {
-        if (count != 0) lines.push_back(fmt::format("  {:>12}  {}: {}", grouped(count), what, why));
+        if (count != 0) lines.push_back(fmt::format("{} {}: {}", grouped(count), what, why));
     };
     say(counters.missed, "missed", "the port had no room; lower the rate or give it another CPU");
     say(counters.no_mbuf, "no_mbuf", "the buffers of the pool were all in use");

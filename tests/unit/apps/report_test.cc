@@ -96,13 +96,13 @@ TEST(ReportText, TellsLossesApartFromFramesOfOthers) {
     EXPECT_EQ(losses(summary.port.counters), 0u);
     EXPECT_THAT(text_of(Role::leaf, summary),
                 ElementsAre(HasSubstr("delivered 7 datagrams, 700 octets in 2.00 s"),
-                            "lost nothing on this port", HasSubstr("5  other_mac: ")));
+                            "lost nothing on this port", HasSubstr("  5 other_mac: ")));
     drops(summary.port, DropReason::receive_queue_full) = 2;
     summary.port.counters.missed = 1;
     EXPECT_EQ(losses(summary.port.counters), 3u);
     EXPECT_THAT(text_of(Role::leaf, summary),
-                ElementsAre(HasSubstr("delivered"), HasSubstr("1  missed: "),
-                            HasSubstr("other_mac"), HasSubstr("2  receive_queue_full: ")));
+                ElementsAre(HasSubstr("delivered"), HasSubstr("  1 missed: "),
+                            HasSubstr("other_mac"), HasSubstr("  2 receive_queue_full: ")));
 }
 
 TEST(ReportText, SpeaksOfWhatTheRoleDoes) {

@@ -75,7 +75,7 @@ TEST(Compatibility, AnOlderGroupSpecificQueryChangesNothing) {
     EXPECT_THAT(host.sent(), ElementsAre(is_exclude(kGroup)));
 }
 
-// CMP-5, D4: 2 * 125 s + 10 * Max Response Time.
+// CMP-5, D4, DEF-2, DEF-7: 2 * 125 s + 10 * Max Response Time.
 TEST(Compatibility, TheOlderQuerierIsPresentForTheTimeOfTheFormula) {
     for (const auto& [tenths, seconds] :
          {std::pair(100, 350s), std::pair(1, 251s), std::pair(255, 505s)}) {

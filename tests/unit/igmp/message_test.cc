@@ -99,7 +99,7 @@ TEST(Golden, OlderReportsAndLeave) {
     EXPECT_EQ(parse_older_report(message_of(kV1Report)), v1);
 }
 
-// QRY-1, QRY-3, QRY-4, QRY-5, QRY-13
+// QRY-1, QRY-3, QRY-4, QRY-5, QRY-13, DEF-3
 TEST(Golden, Queries) {
     const Ipv4Address to = kAllSystems.address();
     EXPECT_EQ(packet_of(to, emit(general_query())), kV3Query);
@@ -157,7 +157,7 @@ TEST(QueryLength, LinkPaddingMakesNoVersion3) {
     EXPECT_EQ(parse_query(packet->payload), v2_query());
 }
 
-// QRY-7
+// QRY-7, REP-10
 TEST(Checksum, IsVerifiedOverTheWholeMessage) {
     for (const auto* packet : {kToExclude, kAllow, kV2Report, kV2Leave, kV3Query, kV1Query}) {
         const auto good = message_of(packet);
@@ -278,6 +278,15 @@ TEST(ReportParser, SkipsUnknownRecordsAuxiliaryDataAndTrailingOctets) {
     EXPECT_EQ(
         report,
         (Report{{{RecordType::to_exclude, kGroup, {k6}}, {RecordType::to_include, kOther, {}}}}));
+}
+
+// REP-3, REP-4
+TEST(Report, HasNoAuxiliaryDataAndNothingBehindItsRecords) {
+    const auto bytes =
+        emit(Report{{{RecordType::allow, kGroup, {k5, k6}}, {RecordType::to_exclude, kOther, {}}}});
+    ASSERT_EQ(bytes.size(), 8u + (8 + 2 * 4) + 8);
+    EXPECT_EQ(bytes[8 + 1], std::byte{0});
+    EXPECT_EQ(bytes[8 + 16 + 1], std::byte{0});
 }
 
 TEST(ReportParser, RefusesWhatDoesNotFit) {

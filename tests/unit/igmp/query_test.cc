@@ -114,7 +114,7 @@ TEST_F(GroupQuery, IsAnsweredWithTheWholeRecord) {
     expect_answer(is_include(kChannel, {k5, k6}));
 }
 
-// RSP-5, RSP-10
+// RSP-5, RSP-10, REP-7
 TEST_F(SourceQuery, OnAnIncludeGroupIsAnsweredWithWhatIsWanted) {
     host.hear(source_query(kChannel, {k5, k51}));
     expect_answer(is_include(kChannel, {k5}));
