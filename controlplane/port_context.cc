@@ -1,6 +1,7 @@
 #include <controlplane/port_context.h>
 #include <dataplane/dpdk/error.h>
 #include <fmt/format.h>
+#include <net/frame.h>
 #include <net/if.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 namespace joinleaf::controlplane {
 namespace {
@@ -105,6 +107,7 @@ PortContext::PortContext(unsigned number, const PortOptions& options, const Port
       port_(open_port(number, options, spec, *pools_)),
       filter_(port_),
       responder_(port_.mac(), options.address.address, vlan_),
+      neighbours_({.own = options.address, .mac = port_.mac(), .gateway = options.gateway}),
       log_(std::move(log)),
       link_up_(port_.link_up()) {
     if (!link_up_ && spec.is_kernel_interface()) {
@@ -159,6 +162,9 @@ void PortContext::handle_packet(const Packet* packet, const dataplane::ControlFr
     // An IPv4 header begins with its version; an ARP message with the hardware type, 1.
     if (message.empty() || message[0] == std::byte{0}) {
         reply(std::span(out).first(responder_.answer_arp(message, out)));
+        if (const auto arp = net::parse_arp(message)) {
+            neighbours_.received(*arp, frame.at, neighbour_news_);
+        }
         return;
     }
     const auto ip = net::parse_ipv4(message);
@@ -193,8 +199,47 @@ void PortContext::announce() {
     reply(std::span<const std::byte>(out).first(responder_.announce(out)));
 }
 
+std::optional<NeighbourWatch> PortContext::watch_neighbour(Ipv4Address host,
+                                                           NeighbourChanged changed) {
+    const auto next_hop = neighbours_.next_hop(host);
+    if (!next_hop) return std::nullopt;
+    const Instant now = std::chrono::steady_clock::now();
+    bool admitted = false;
+    const auto mac = neighbours_.watch(*next_hop, now, neighbour_news_, admitted);
+    if (!admitted) return std::nullopt;
+    if (mac) neighbour_news_.changes.push_back({*next_hop, mac});
+    const NeighbourWatch watch{*next_hop, ++last_watch_};
+    neighbour_watchers_.emplace(watch, std::move(changed));
+    return watch;
+}
+
+void PortContext::release_neighbour(const NeighbourWatch& watch) {
+    if (neighbour_watchers_.erase(watch) != 0) neighbours_.release(watch.next_hop);
+}
+
+void PortContext::ask_and_tell_neighbours(Instant now) {
+    const auto deadline = neighbours_.next_deadline();
+    if (deadline && *deadline <= now) neighbours_.advance(now, neighbour_news_);
+    const auto news = std::exchange(neighbour_news_, {});
+    std::array<std::byte, 128> out;
+    for (const auto& request : news.requests) {
+        const auto size = net::build_arp_frame(
+            {.source = port_.mac(), .destination = MacAddress::broadcast(), .vlan = vlan_}, request,
+            out);
+        if (size) send_frame(std::span<const std::byte>(out).first(*size), {});
+    }
+    for (const auto& change : news.changes) {
+        auto watcher = neighbour_watchers_.lower_bound({change.next_hop, 0});
+        for (; watcher != neighbour_watchers_.end() && watcher->first.next_hop == change.next_hop;
+             ++watcher) {
+            watcher->second(change.mac);
+        }
+    }
+}
+
 void PortContext::tick(Instant now) {
     watch_link(now);
+    ask_and_tell_neighbours(now);
     igmp_->advance(now);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <controlplane/igmp_agent.h>
+#include <controlplane/neighbours.h>
 #include <controlplane/port_lock.h>
 #include <controlplane/port_spec.h>
 #include <controlplane/responder.h>
@@ -13,6 +14,7 @@
 
 #include <joinleaf/runtime.h>
 #include <joinleaf/status.h>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -37,6 +39,13 @@ struct PortPools {
     [[nodiscard]] static unsigned megabytes(const PortOptions& options);
 };
 
+/// Somebody's interest in a next hop.
+struct NeighbourWatch {
+    Ipv4Address next_hop;
+    std::uint64_t number = 0;
+    friend auto operator<=>(const NeighbourWatch&, const NeighbourWatch&) = default;
+};
+
 /// Control thread only.
 class PortContext {
 public:
@@ -57,6 +66,14 @@ public:
     /// Tells the network where the port's address is.
     void announce();
 
+    /// Finds out who is next on the way to a host, and tells `changed` whenever that is news: the
+    /// MAC address, or none when nobody answers. Never from within the call. None is returned when
+    /// there is no way there.
+    using NeighbourChanged = std::function<void(std::optional<MacAddress>)>;
+    [[nodiscard]] std::optional<NeighbourWatch> watch_neighbour(Ipv4Address host,
+                                                                NeighbourChanged changed);
+    void release_neighbour(const NeighbourWatch& watch);
+
     [[nodiscard]] const PortOptions& options() const { return options_; }
     [[nodiscard]] dataplane::dpdk::Port& port() { return port_; }
     [[nodiscard]] const net::VlanStack& vlan() const { return vlan_; }
@@ -73,6 +90,7 @@ private:
     void send_frame(std::span<const std::byte> frame, IgmpAgent::Sent sent);
     void reply(std::span<const std::byte> frame);
     void watch_link(Instant now);
+    void ask_and_tell_neighbours(Instant now);
 
     PortOptions options_;
     PortLock lock_;
@@ -81,6 +99,10 @@ private:
     dataplane::dpdk::Port port_;
     dataplane::MulticastFilter filter_;
     Responder responder_;
+    Neighbours neighbours_;
+    std::map<NeighbourWatch, NeighbourChanged> neighbour_watchers_;
+    std::uint64_t last_watch_ = 0;
+    Neighbours::Actions neighbour_news_;  ///< to be carried out by the next tick
     std::unique_ptr<IgmpAgent> igmp_;
     WorkerProxy* proxy_ = nullptr;
     dataplane::LaneIndex lane_ = 0;

@@ -1,3 +1,4 @@
+#include <controlplane/nonrooted_socket.h>
 #include <controlplane/receiver_impl.h>
 #include <controlplane/runtime_core.h>
 #include <dataplane/dpdk/error.h>
@@ -181,7 +182,7 @@ Result<std::shared_ptr<SocketCore>> RuntimeCore::open(const SocketOptions& optio
         }
     }
     const auto id = static_cast<SocketId>(next_socket_++);
-    auto socket = std::make_shared<SocketCore>(id, options, *ports_[options.port]);
+    auto socket = std::make_shared<NonrootedSocket>(id, options, *ports_[options.port]);
     sockets_.emplace(id, socket);
     return socket;
 }

@@ -117,7 +117,7 @@ void Worker::apply(const Command& command, Instant now) noexcept {
                    },
                    [&](const ReplaceHeader& c) {
                        c.outlet->header = *c.header;
-                       c.outlet->on_wire = c.on_wire;
+                       c.outlet->route = c.route;
                    },
                    [&](const TransmitFrame& c) {
                        Lane& lane = *lanes_[c.lane];
