@@ -22,4 +22,15 @@ class Failure : public std::runtime_error {
                                cure));
 }
 
+/// What to say of `error`. A system_error ends with what its code means; where its own words
+/// already name the cure, that is left out.
+[[nodiscard]] inline std::string in_one_line(const std::exception& error) {
+    std::string said = error.what();
+    const auto* system = dynamic_cast<const std::system_error*>(&error);
+    if (system == nullptr || said.find("; ") == std::string::npos) return said;
+    const std::string meaning = ": " + system->code().message();
+    if (said.ends_with(meaning)) said.resize(said.size() - meaning.size());
+    return said;
+}
+
 }  // namespace joinleaf::app

@@ -41,7 +41,7 @@ int run(const Options& options, Reporter::Options said, joinleaf::Instant began,
         Surroundings surroundings{report, signals, began};
         return command(options, surroundings);
     } catch (const std::exception& error) {
-        report.error(error.what());
+        report.error(in_one_line(error));
         return kExitFailure;
     }
 }

@@ -132,7 +132,7 @@ DemoOptions demo_options(const Typed& typed) {
     DemoOptions demo;
     demo.common = common_options(typed);
     demo.file_octets =
-        whole(typed.size, "--size", 1, 1'000'000, demo.file_octets / kMegabyte) * kMegabyte;
+        whole(typed.size, "--size", 1, 100'000, demo.file_octets / kMegabyte) * kMegabyte;
     demo.packets_per_second = whole(typed.rate, "--rate", 1, 1'000'000'000, 0);
     return demo;
 }

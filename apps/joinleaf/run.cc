@@ -4,6 +4,9 @@
 #include <apps/joinleaf/run.h>
 #include <fmt/format.h>
 
+#include <memory>
+#include <mutex>
+
 namespace joinleaf::app {
 namespace {
 
@@ -15,6 +18,32 @@ std::string_view cure_for(const std::error_code& why) {
     if (why == std::errc::timed_out) return "; the worker did not answer: is its CPU overloaded?";
     return "";
 }
+
+/// Keeps what the runtime remarks until it is asked to pass it on. Any thread.
+class Remarks {
+public:
+    explicit Remarks(Reporter& report) : report_(report) {}
+
+    void add(std::string_view line) {
+        const std::lock_guard lock(mutex_);
+        if (passes_on_) {
+            report_.note(line);
+        } else {
+            kept_.emplace_back(line);
+        }
+    }
+    void pass_on() {
+        const std::lock_guard lock(mutex_);
+        for (const auto& line : kept_) report_.note(line);
+        passes_on_ = true;
+    }
+
+private:
+    Reporter& report_;
+    std::mutex mutex_;
+    std::vector<std::string> kept_;
+    bool passes_on_ = false;
+};
 
 }  // namespace
 
@@ -28,12 +57,16 @@ double milliseconds_between(Instant from, Instant to) noexcept {
 
 Runtime start_runtime(const CommonOptions& common, std::vector<PortOptions> ports,
                       Surroundings& surroundings) {
+    // A start that fails is told in one line; what was remarked on the way is not of interest.
+    const auto remarks = std::make_shared<Remarks>(surroundings.report);
     RuntimeOptions options;
     options.ports = std::move(ports);
     options.cpus = common.cpus;
     options.eal_arguments = common.eal_arguments;
-    options.log = [&report = surroundings.report](std::string_view line) { report.note(line); };
-    return Runtime::start(std::move(options));
+    options.log = [remarks](std::string_view line) { remarks->add(line); };
+    Runtime runtime = Runtime::start(std::move(options));
+    remarks->pass_on();
+    return runtime;
 }
 
 Runtime start_one_port(Role role, const CommonOptions& common, const PortOptions& port,

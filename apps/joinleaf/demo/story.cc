@@ -187,7 +187,8 @@ Story::Root Story::open_root(std::uint64_t packets_per_second) {
 
 void Story::publish_file() {
     heading(fmt::format("A file of {} octets goes to both leaves", grouped(options_.file_octets)));
-    TestFile file = TestFile::make(options_.file_octets, std::random_device{}());
+    TestFile file =
+        TestFile::make(options_.file_octets, std::random_device{}(), [this] { check_stop(); });
     report_.text(
         fmt::format("  random octets in {}, SHA-256 {}", file.folder, to_string(file.sha256)));
     Root root = open_root(options_.packets_per_second);

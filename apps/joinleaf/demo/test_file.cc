@@ -1,6 +1,7 @@
 // A real file of random octets.
 #include <apps/joinleaf/demo/test_file.h>
 #include <apps/joinleaf/failure.h>
+#include <apps/joinleaf/numbers.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -24,11 +25,21 @@ void write_all(int fd, std::span<const std::byte> bytes, const std::string& name
     }
 }
 
+void check_room(const std::filesystem::path& folder, std::uint64_t octets) {
+    std::error_code unknown;
+    const auto space = std::filesystem::space(folder, unknown);
+    if (unknown || space.available >= octets) return;
+    throw Failure(fmt::format("no room for {} octets in {}, which has {}; {}", grouped(octets),
+                              folder.string(), grouped(space.available), kCure));
+}
+
 }  // namespace
 
-TestFile TestFile::make(std::uint64_t octets, std::uint64_t seed) {
+TestFile TestFile::make(std::uint64_t octets, std::uint64_t seed,
+                        const std::function<void()>& go_on) {
     std::error_code no_folder;
     const auto folder = std::filesystem::temp_directory_path(no_folder);
+    if (!no_folder) check_room(folder, octets);
     std::string name = (folder / "joinleaf-demo-XXXXXX").string();
     TestFile file{.fd = Descriptor(no_folder ? -1 : ::mkstemp(name.data())),
                   .octets = octets,
@@ -42,6 +53,7 @@ TestFile TestFile::make(std::uint64_t octets, std::uint64_t seed) {
     std::vector<std::uint64_t> block(std::size_t{1} << 17);
     Sha256 sha256;
     for (std::uint64_t left = octets; left > 0;) {
+        go_on();
         std::ranges::generate(block, random);
         const auto bytes =
             std::as_bytes(std::span(block)).first(std::min<std::uint64_t>(left, block.size() * 8));

@@ -6,6 +6,7 @@
 #include <apps/joinleaf/descriptor.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace joinleaf::app {
@@ -16,8 +17,10 @@ struct TestFile {
     Sha256::Digest sha256{};
     std::string folder;  ///< where it lies
 
-    /// In the folder for temporary files (TMPDIR). Errors: throws Failure.
-    [[nodiscard]] static TestFile make(std::uint64_t octets, std::uint64_t seed);
+    /// In the folder for temporary files (TMPDIR). `go_on` is called now and then, and ends it by
+    /// throwing. Errors: throws Failure (no room, not writable).
+    [[nodiscard]] static TestFile make(std::uint64_t octets, std::uint64_t seed,
+                                       const std::function<void()>& go_on);
 };
 
 }  // namespace joinleaf::app

@@ -4,6 +4,7 @@
 #include <apps/joinleaf/demo/snooping_switch.h>
 #include <apps/joinleaf/demo/test_file.h>
 #include <apps/joinleaf/demo/words.h>
+#include <apps/joinleaf/failure.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <net/frame.h>
@@ -203,7 +204,7 @@ TEST(Sha256, OfAbc) {
 }
 
 TEST(TestFile, HoldsWhatItsDigestSays) {
-    const auto file = TestFile::make(3'000'001, 7);
+    const auto file = TestFile::make(3'000'001, 7, [] {});
     std::vector<std::byte> bytes(4'000'000);
     std::size_t size = 0;
     for (ssize_t got = 1; got > 0; size += static_cast<std::size_t>(got)) {
@@ -214,7 +215,16 @@ TEST(TestFile, HoldsWhatItsDigestSays) {
     Sha256 sha256;
     sha256.update(std::span(bytes).first(size));
     EXPECT_EQ(sha256.digest(), file.sha256);
-    EXPECT_NE(TestFile::make(3'000'001, 8).sha256, file.sha256);
+    EXPECT_NE(TestFile::make(3'000'001, 8, [] {}).sha256, file.sha256);
+}
+
+TEST(TestFile, IsNotBegunWithoutRoomForIt) {
+    EXPECT_THROW(static_cast<void>(TestFile::make(~std::uint64_t{0}, 7, [] { FAIL(); })), Failure);
+}
+
+TEST(TestFile, IsGivenUpWhenAsked) {
+    struct Enough {};
+    EXPECT_THROW(static_cast<void>(TestFile::make(3'000'001, 7, [] { throw Enough(); })), Enough);
 }
 
 }  // namespace

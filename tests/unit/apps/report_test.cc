@@ -1,4 +1,5 @@
 // What the program says: the JSON lines that other programs read, and the lines for a person.
+#include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/process.h>
 #include <apps/joinleaf/report.h>
@@ -198,6 +199,17 @@ TEST(Reporter, SurvivesAFileNameThatIsNotUtf8) {
     Spoken said(Reporter::Options{.json = true});
     said->error("cannot read \xff");
     EXPECT_THAT(said.json(), HasSubstr("cannot read \xef\xbf\xbd"));
+}
+
+TEST(Failures, EndWithTheirCure) {
+    const auto code = std::make_error_code(std::errc::no_such_device);
+    EXPECT_EQ(in_one_line(std::system_error(code, "there is no 'x'; 'ip link' lists what is")),
+              "there is no 'x'; 'ip link' lists what is");
+    EXPECT_EQ(in_one_line(std::system_error(code, "port 'x' did not open")),
+              "port 'x' did not open: No such device");
+    EXPECT_EQ(in_one_line(Failure("no; really")), "no; really");
+    EXPECT_EQ(system_failure("read", "file.bin", ENOENT, "name another").what(),
+              std::string("cannot read file.bin: No such file or directory; name another"));
 }
 
 TEST(Numbers, AreReadable) {
