@@ -28,6 +28,13 @@ enum class Route : std::uint8_t {
 /// Made by the control thread, lent to one worker between an added and a removed acknowledgement.
 struct Outlet {
     explicit Outlet(const HeaderTemplate& header_) : header(header_) {}
+    /// Frees what a worker that was stopped has left in it.
+    ~Outlet() {
+        dpdk::free_all({pending.data() + first, end - first});
+        dpdk::free_all({spare.data(), spare_count});
+    }
+    Outlet(const Outlet&) = delete;
+    Outlet& operator=(const Outlet&) = delete;
 
     // Set before it is lent.
     GroupKey key{};
