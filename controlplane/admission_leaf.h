@@ -87,7 +87,7 @@ private:
     void admitted(const Admit& message, Instant now, AdmissionActions& out);
     void join_group(Instant now, AdmissionActions& out);
     void root_said(const AdmissionMessage& message, Instant now, AdmissionActions& out);
-    void part(std::errc told, std::errc reason, Instant now, AdmissionActions& out);
+    void part(AdmissionMessage&& last_words, std::errc reason, Instant now, AdmissionActions& out);
     void end(std::errc reason, Instant now, AdmissionActions& out);
 
     AdmissionLeafOptions options_;

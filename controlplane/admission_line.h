@@ -13,6 +13,9 @@ inline constexpr Instant kNever = Instant::max();
 /// dead_after yet: each speaks at least every third of this, and gives up after as much silence.
 inline constexpr Duration kWaitingDeadAfter = std::chrono::seconds(3);
 
+/// Ends a connection with these last words.
+void hang_up(ConnectionId connection, AdmissionMessage&& last_words, AdmissionActions& out);
+
 /// Sends what its owner says, a KeepAlive when the owner has been quiet for a third of dead_after,
 /// and knows when the other side has been silent for too long.
 class Line {
@@ -26,16 +29,14 @@ public:
 
     [[nodiscard]] ConnectionId connection() const { return connection_; }
 
-    void send(AdmissionMessage message, Instant now, AdmissionActions& out) {
-        sent_ = now;
-        out.emplace_back(Transmit{connection_, std::move(message)});
-    }
+    void send(AdmissionMessage&& message, Instant now, AdmissionActions& out);
     /// The other side has said something.
     void heard(Instant now) { heard_ = std::max(heard_, now); }
-    /// From now on speak every third of `speak`, and bear silence for `listen`.
-    void agree(Duration speak, Duration listen) {
+    /// From now on speak every third of `speak`, and bear silence of `listen`, counted from now.
+    void agree(Duration speak, Duration listen, Instant now) {
         speak_every_ = speak / 3;
         dead_after_ = listen;
+        heard(now);
     }
 
     /// When silence will have lasted too long, unless something is heard before.
@@ -43,9 +44,7 @@ public:
     [[nodiscard]] bool is_silent(Instant now) const { return silent_at() <= now; }
     /// When the line wants to be looked at next.
     [[nodiscard]] Instant due() const { return std::min(silent_at(), sent_ + speak_every_); }
-    void keep_alive(Instant now, AdmissionActions& out) {
-        if (sent_ + speak_every_ <= now) send(KeepAlive{}, now, out);
-    }
+    void keep_alive(Instant now, AdmissionActions& out);
 
 private:
     ConnectionId connection_;

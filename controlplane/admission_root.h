@@ -82,7 +82,7 @@ public:
     Result<LeafId> invite(ConnectionId connection, ControlEndpoint leaf, UserData caller_data,
                           Instant now, AdmissionActions& out);
     /// M11: InvitationDone with operation_canceled. Nothing when the invitation has ended.
-    void cancel_invite(LeafId leaf, Instant now, AdmissionActions& out);
+    void cancel_invite(LeafId leaf, AdmissionActions& out);
     /// The connection that Dial asked for is made (TLS included); `peer` has endpoint and identity.
     void connected(ConnectionId connection, const Peer& peer, Instant now, AdmissionActions& out);
     void connect_failed(ConnectionId connection, std::errc reason, AdmissionActions& out);
@@ -108,11 +108,11 @@ public:
                                          AdmissionActions& out);
 
     /// M25: that leaf alone gets FD_CLOSE (connection_aborted). Nothing when it has gone already.
-    void expel(LeafId leaf, Instant now, AdmissionActions& out);
+    void expel(LeafId leaf, AdmissionActions& out);
     /// M9. Errors: not_connected (no member), message_size.
     Result<void> say(LeafId leaf, UserData data, Instant now, AdmissionActions& out);
     /// M4, M25: Farewell to all leaves, refusal to all who wait. Afterwards nothing is held.
-    void close(Instant now, AdmissionActions& out);
+    void close(AdmissionActions& out);
 
     void advance(Instant now, AdmissionActions& out);
     [[nodiscard]] std::optional<Instant> next_deadline() const;
@@ -152,8 +152,10 @@ private:
         UserData callee_data;
     };
 
+    [[nodiscard]] Result<SessionOffer> screened(const Peer& peer) const;
+    [[nodiscard]] Duration patience() const;
+    LeafId admit(Guest guest, const UserData& callee_data, Instant now, AdmissionActions& out);
     LeafId add(Leaf leaf);
-    void forget(Leaves::iterator leaf);
     void arm(Leaves::iterator leaf);
     [[nodiscard]] Leaves::iterator of(ConnectionId connection);
     void enter(Leaf& leaf, LeafStage stage, Instant now);
@@ -164,9 +166,8 @@ private:
     void agreed(Leaves::iterator leaf, const AcceptInvite& message, Instant now,
                 AdmissionActions& out);
     void confirmed(Leaves::iterator leaf, Instant now, AdmissionActions& out);
-    void violated(Leaves::iterator leaf, Instant now, AdmissionActions& out);
-    void part(Leaves::iterator leaf, std::errc told, std::errc reason, Instant now,
-              AdmissionActions& out);
+    void violated(Leaves::iterator leaf, AdmissionActions& out);
+    void part(Leaves::iterator leaf, std::errc told, std::errc reason, AdmissionActions& out);
     void gone(Leaves::iterator leaf, std::errc reason, AdmissionActions& out);
 
     AdmissionRootOptions options_;
