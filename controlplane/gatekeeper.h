@@ -24,8 +24,10 @@ struct GatekeeperOptions {
 /// costs a descriptor and no more; its address's token is taken when it speaks.
 class Gatekeeper {
 public:
-    explicit Gatekeeper(GatekeeperOptions options) : options_(options) {}
+    /// A burst or rate of 0 counts as 1.
+    explicit Gatekeeper(GatekeeperOptions options);
 
+    /// `connection` is higher than all before it.
     void opened(ConnectionId connection, Ipv4Address from, Instant now);
     /// The first octets have come. False: its address has used up its tokens.
     [[nodiscard]] bool spoke(ConnectionId connection, Instant now);
@@ -74,8 +76,7 @@ private:
 
     [[nodiscard]] static Rank rank(Ipv4Address address, const Address& of);
     void forget(ConnectionId connection);
-    void rest(Ipv4Address address, Address& of);
-    void wake_up(Instant now);
+    void tidy(Instant now);
     [[nodiscard]] Duration per_token() const {
         return Duration(std::chrono::seconds(1)) / options_.per_second;
     }
