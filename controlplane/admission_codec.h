@@ -1,0 +1,79 @@
+// Admission messages as bytes: Protocol Buffers of admission.proto, each with its length in front.
+// Pure; any thread. What comes from the network is checked field by field before it is a value.
+#pragma once
+
+#include <controlplane/admission_message.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+namespace joinleaf::controlplane {
+
+inline constexpr std::size_t kMaxAdmissionMessage = 16 * 1024;  ///< octets after the length
+inline constexpr std::size_t kFrameHeader = 4;
+inline constexpr std::size_t kMaxAdmissionText = 256;
+inline constexpr std::chrono::milliseconds kMinDeadAfter{100};
+inline constexpr std::chrono::milliseconds kMaxDeadAfter{3'600'000};
+inline constexpr std::chrono::microseconds kMaxLatency{3'600'000'000};
+inline constexpr std::uint32_t kMaxUdpPayload = 65507;
+
+struct DecodeError {
+    enum class Kind : std::uint8_t {
+        malformed,     ///< not Protocol Buffers
+        unknown_kind,  ///< a message of a kind that this version does not have
+        version,       ///< a first message of another version
+        out_of_range,  ///< a field is missing or breaks its limit
+        too_long,      ///< more than the maximum message size
+    };
+    Kind kind{};
+    std::string_view field;  ///< as in admission.proto, for out_of_range; static storage
+
+    [[nodiscard]] std::string to_string() const;
+    friend bool operator==(const DecodeError&, const DecodeError&) = default;
+};
+
+/// The message without its length. Errors: what decode() would say of it: a value that cannot be
+/// read back is not sent.
+[[nodiscard]] tl::expected<std::vector<std::byte>, DecodeError> encode(
+    const AdmissionMessage& message);
+
+/// The message with its length in front, as it goes on the wire.
+[[nodiscard]] tl::expected<std::vector<std::byte>, DecodeError> encode_frame(
+    const AdmissionMessage& message);
+
+/// Reads what encode() writes. Unknown fields are ignored.
+[[nodiscard]] tl::expected<AdmissionMessage, DecodeError> decode(std::span<const std::byte> bytes);
+
+/// Whether `text` is UTF-8 of at most kMaxAdmissionText octets without control characters, line
+/// separators and marks that change the direction of writing.
+[[nodiscard]] bool is_admission_text(std::string_view text);
+
+/// Puts frames together from bytes that arrive in any pieces. Holds at most one frame.
+class FrameReader {
+public:
+    explicit FrameReader(std::size_t max_message = kMaxAdmissionMessage)
+        : max_message_(max_message) {}
+
+    /// Takes bytes from the front of `bytes` until a frame is whole, and returns it without its
+    /// length; or nothing when `bytes` has been used up. The frame is valid until the next call
+    /// and as long as `bytes` is. After an error (too_long) the stream cannot be read on.
+    [[nodiscard]] tl::expected<std::optional<std::span<const std::byte>>, DecodeError> next(
+        std::span<const std::byte>& bytes);
+
+    /// Octets of an unfinished frame that it holds.
+    [[nodiscard]] std::size_t pending() const { return whole_ ? 0 : partial_.size(); }
+
+private:
+    std::size_t max_message_;
+    std::vector<std::byte> partial_;
+    bool whole_ = false;  ///< partial_ has been handed out
+};
+
+}  // namespace joinleaf::controlplane
