@@ -29,7 +29,7 @@ void V3Reporter::start(Instant now, bool again) {
 }
 
 void V3Reporter::stop() {
-    general_.cancel();
+    general_.end();
     while (Group* group = responses_.first()) {
         forget_recorded(*group);
         responses_.stop(*group);
@@ -174,18 +174,24 @@ void V3Reporter::send_general_response(Instant now, Actions& out) {
 // One report full of the walk's next groups; more than one only for a group that needs more.
 void V3Reporter::send_general_report(Instant now, Actions& out) {
     ReportPacker packer(interface_.options.mtu, out);
-    while (const Group* next = general_.next(interface_.groups)) {
-        Group& group = *interface_.find(next->address);
+    Interface::Groups& groups = interface_.groups;
+    bool is_full = false;
+    auto at = general_.position_in(groups);
+    while (at != groups.end() && general_.reaches(at->first)) {
+        Group& group = at->second;
         if (!group.state.is_nothing() && interface_.is_reportable(group.address)) {
             const Record record{current_state_type(group.state), group.address,
                                 group.state.sources()};
             const std::span<const Record> records(&record, 1);
-            if (packer.reports() > 0 && !packer.has_room_for(records)) break;
+            is_full = packer.reports() > 0 && !packer.has_room_for(records);
+            if (is_full) break;
             packer.add(records);
             Interface::note_report(group, now);
         }
         general_.pass(group.address);
+        if (++at == groups.end()) at = groups.begin();
     }
+    if (!is_full) general_.end();
     interface_.pace.spend(packer.reports(), now);
     interface_.counters.sent_v3_current_state_reports += packer.reports();
     interface_.counters.sent_v3_records += packer.records();
