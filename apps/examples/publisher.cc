@@ -1,4 +1,5 @@
 // Publishes a numbered line every second. As in: publisher eth1 10.0.0.11/24 239.1.1.1:5000
+#include <apps/examples/or_throw.h>
 #include <joinleaf/runtime.h>
 
 #include <chrono>
@@ -19,9 +20,9 @@ void send_line(Sender& sender, const std::string& line) {
 
 void publish(const PortOptions& port, GroupEndpoint group) {
     Runtime runtime = Runtime::start({.ports = {port}});
-    Socket socket = runtime.open({.scheme = kAnySource}).value();
-    socket.join_leaf(group, {.direction = Direction::sender_only}).value();
-    Sender sender = socket.sender().value();
+    Socket socket = or_throw(runtime.open({.scheme = kAnySource}));
+    or_throw(socket.join_leaf(group, {.direction = Direction::sender_only}));
+    Sender sender = or_throw(socket.sender());
 
     for (int number = 1; number <= 60; ++number) {
         send_line(sender, "line " + std::to_string(number) + "\n");
@@ -37,8 +38,8 @@ int main(int argc, char** argv) {
     try {
         PortOptions port;
         port.port = argv[1];
-        port.address = Ipv4Interface::parse(argv[2]).value();
-        publish(port, GroupEndpoint::parse(argv[3]).value());
+        port.address = or_throw(Ipv4Interface::parse(argv[2]));
+        publish(port, or_throw(GroupEndpoint::parse(argv[3])));
         return 0;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "publisher: %s\n", error.what());

@@ -1,5 +1,6 @@
 // Joins a group, waits for the join, and prints what arrives for a minute.
 // As in: subscriber eth1 10.0.0.12/24 239.1.1.1:5000
+#include <apps/examples/or_throw.h>
 #include <joinleaf/runtime.h>
 
 #include <chrono>
@@ -19,9 +20,9 @@ void print(std::span<const Datagram> datagrams) {
 
 void subscribe(const PortOptions& port, GroupEndpoint group) {
     Runtime runtime = Runtime::start({.ports = {port}});
-    Receiver receiver = runtime.open_receiver({}).value();
-    Socket socket = runtime.open({.scheme = kAnySource, .receiver = &receiver}).value();
-    socket.join_leaf(group, {.sources = SourceFilter::any()}).value();
+    Receiver receiver = or_throw(runtime.open_receiver({}));
+    Socket socket = or_throw(runtime.open({.scheme = kAnySource, .receiver = &receiver}));
+    or_throw(socket.join_leaf(group, {.sources = SourceFilter::any()}));
     std::printf("joined %s\n", group.to_string().c_str());
 
     const Instant end = Instant::clock::now() + std::chrono::minutes(1);
@@ -38,8 +39,8 @@ int main(int argc, char** argv) {
     try {
         PortOptions port;
         port.port = argv[1];
-        port.address = Ipv4Interface::parse(argv[2]).value();
-        subscribe(port, GroupEndpoint::parse(argv[3]).value());
+        port.address = or_throw(Ipv4Interface::parse(argv[2]));
+        subscribe(port, or_throw(GroupEndpoint::parse(argv[3])));
         return 0;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "subscriber: %s\n", error.what());
