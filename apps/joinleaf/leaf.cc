@@ -178,6 +178,7 @@ int run_leaf(const LeafOptions& options, Surroundings& surroundings) {
     port.buffers = kBuffers;
     Runtime runtime = start_one_port(Role::leaf, options.common, port, surroundings);
     Output output = Output::open(options.output);
+    output.stop_waiting_on(surroundings.signals.fd());
     Receiver receiver = must(runtime.open_receiver({.capacity = kQueue}), "open a receive queue");
     std::vector<Member> members = join_groups(runtime, options, receiver, surroundings);
 
