@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <net/frame.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,8 +29,15 @@ std::uint16_t data_room(std::uint16_t mtu) {
     return static_cast<std::uint16_t>(std::max(2048, (mtu + 64 + 63) / 64 * 64));
 }
 
+/// Of a kernel interface; 0 when it cannot be told.
+int interface_mtu(int any_socket, const std::string& name) {
+    ifreq request{};
+    name.copy(request.ifr_name, sizeof request.ifr_name - 1);
+    return ioctl(any_socket, SIOCGIFMTU, &request) == 0 ? request.ifr_mtu : 0;
+}
+
 // What a person meets first is told before the driver fails in its own words.
-void check_interface(const PortSpec& spec) {
+void check_interface(const PortSpec& spec, std::uint16_t mtu) {
     if (!spec.is_kernel_interface()) return;
     if (if_nametoindex(spec.name.c_str()) == 0) {
         dataplane::dpdk::fail(
@@ -45,12 +53,20 @@ void check_interface(const PortSpec& spec) {
                               "CAP_NET_RAW (setcap cap_net_raw+ep)",
                               spec.text));
     }
+    const int carries = interface_mtu(probe, spec.name);
     close(probe);
+    if (carries != 0 && mtu > carries) {
+        dataplane::dpdk::fail(
+            EMSGSIZE,
+            fmt::format("'{0}' has an MTU of {1}, less than {2}; ask for at most {1}, or raise it "
+                        "with 'ip link set {0} mtu {2}'",
+                        spec.name, carries, mtu));
+    }
 }
 
 Port open_port(unsigned number, const PortOptions& options, const PortSpec& spec,
                PortPools& pools) {
-    check_interface(spec);
+    check_interface(spec, options.mtu);
     if (spec.kind == PortKind::ring) {
         return Port::attach(spec.text, dataplane::dpdk::WireEnd::attach(spec.name), options.mtu,
                             pools.receive);

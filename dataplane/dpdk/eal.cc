@@ -1,5 +1,6 @@
 #include <dataplane/dpdk/eal.h>
 #include <dataplane/dpdk/error.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <pthread.h>
 #include <rte_eal.h>
@@ -105,6 +106,35 @@ private:
     bool known_ = false;
 };
 
+// A wrong argument makes the EAL print its whole usage and complain on both outputs; our caller
+// says it in one line.
+class QuietOutputs {
+public:
+    QuietOutputs() {
+        std::fflush(nullptr);
+        const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        for (std::size_t i = 0; i < kOutputs.size(); ++i) {
+            kept_[i] = dup(kOutputs[i]);
+            if (kept_[i] >= 0 && nowhere >= 0) dup2(nowhere, kOutputs[i]);
+        }
+        if (nowhere >= 0) close(nowhere);
+    }
+    ~QuietOutputs() {
+        std::fflush(nullptr);
+        for (std::size_t i = 0; i < kOutputs.size(); ++i) {
+            if (kept_[i] < 0) continue;
+            dup2(kept_[i], kOutputs[i]);
+            close(kept_[i]);
+        }
+    }
+    QuietOutputs(const QuietOutputs&) = delete;
+    QuietOutputs& operator=(const QuietOutputs&) = delete;
+
+private:
+    static constexpr std::array<int, 2> kOutputs{STDOUT_FILENO, STDERR_FILENO};
+    std::array<int, 2> kept_{};
+};
+
 }  // namespace
 
 std::vector<unsigned> usable_cpus() {
@@ -150,7 +180,11 @@ Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.mem
     argv.push_back(nullptr);
 
     const AffinityGuard keep_affinity;
-    if (rte_eal_init(static_cast<int>(args.size()), argv.data()) < 0) {
+    std::optional<QuietOutputs> quiet;
+    if (!options.more_arguments.empty()) quiet.emplace();
+    const int started = rte_eal_init(static_cast<int>(args.size()), argv.data());
+    quiet.reset();
+    if (started < 0) {
         const int code = rte_errno;
         std::string cure;
         if (code == EALREADY) {
