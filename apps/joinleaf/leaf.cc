@@ -159,7 +159,7 @@ int run_leaf(const LeafOptions& options, Surroundings& surroundings) {
     Ticker ticker(Role::leaf, runtime, report, joined);
     Subscriber subscriber(options, receiver, output);
     std::optional<Failure> failed;
-    std::string_view reason = "error";
+    std::string_view reason;
     try {
         reason = subscriber.run([&](Instant now) -> std::string_view {
             ticker.tick(now, subscriber.taken());
@@ -169,6 +169,7 @@ int run_leaf(const LeafOptions& options, Surroundings& surroundings) {
         });
     } catch (const Failure& failure) {
         failed = failure;
+        reason = "error";
     }
     report.json({{"event", "closed"}, {"reason", reason}});
     for (auto& member : members) member.socket.close();
