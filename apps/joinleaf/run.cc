@@ -4,6 +4,9 @@
 #include <apps/joinleaf/run.h>
 #include <fmt/format.h>
 
+#include <memory>
+#include <mutex>
+
 namespace joinleaf::app {
 namespace {
 
@@ -15,6 +18,34 @@ std::string_view cure_for(const std::error_code& why) {
     if (why == std::errc::timed_out) return "; the worker did not answer: is its CPU overloaded?";
     return "";
 }
+
+/// Remarks go to the report once the start has succeeded: one that fails is to say one line, the
+/// error.
+class Remarks {
+public:
+    explicit Remarks(Reporter& report) : report_(report) {}
+
+    void add(std::string_view line) {
+        const std::lock_guard lock(mutex_);
+        if (started_) {
+            report_.note(line);
+        } else {
+            held_.emplace_back(line);
+        }
+    }
+    void start() {
+        const std::lock_guard lock(mutex_);
+        started_ = true;
+        for (const auto& line : held_) report_.note(line);
+        held_.clear();
+    }
+
+private:
+    Reporter& report_;
+    std::mutex mutex_;
+    bool started_ = false;
+    std::vector<std::string> held_;
+};
 
 }  // namespace
 
@@ -32,8 +63,11 @@ Runtime start_runtime(const CommonOptions& common, std::vector<PortOptions> port
     options.ports = std::move(ports);
     options.cpus = common.cpus;
     options.eal_arguments = common.eal_arguments;
-    options.log = [&report = surroundings.report](std::string_view line) { report.note(line); };
-    return Runtime::start(std::move(options));
+    const auto remarks = std::make_shared<Remarks>(surroundings.report);
+    options.log = [remarks](std::string_view line) { remarks->add(line); };
+    Runtime runtime = Runtime::start(std::move(options));
+    remarks->start();
+    return runtime;
 }
 
 Runtime start_one_port(Role role, const CommonOptions& common, const PortOptions& port,
