@@ -1,13 +1,10 @@
 #include <controlplane/port_context.h>
 #include <dataplane/dpdk/error.h>
 #include <fmt/format.h>
-#include <net/if.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <mutex>
 
@@ -27,28 +24,16 @@ std::uint16_t data_room(std::uint16_t mtu) {
 }
 
 // What a person meets first is told before the driver fails in its own words.
-void check_interface(const PortSpec& spec) {
-    if (!spec.is_kernel_interface()) return;
-    if (if_nametoindex(spec.name.c_str()) == 0) {
-        dataplane::dpdk::fail(
-            ENODEV, fmt::format("there is no network interface '{}'; 'ip link' lists what there "
-                                "is",
-                                spec.name));
-    }
-    const int probe = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    if (probe < 0) {
-        const int code = errno;
-        dataplane::dpdk::fail(
-            code, fmt::format("no permission to open '{}'; run as root, or give the program "
-                              "CAP_NET_RAW (setcap cap_net_raw+ep)",
-                              spec.text));
-    }
-    close(probe);
+std::unique_ptr<KernelInterface> claim_interface(const PortSpec& spec, const PortOptions& options,
+                                                 const net::VlanStack& vlan) {
+    if (!spec.is_kernel_interface()) return nullptr;
+    auto interface = std::make_unique<KernelInterface>(spec.name);
+    interface->check_mtu(options.mtu, static_cast<unsigned>(vlan.tags()));
+    return interface;
 }
 
 Port open_port(unsigned number, const PortOptions& options, const PortSpec& spec,
                PortPools& pools) {
-    check_interface(spec);
     if (spec.kind == PortKind::ring) {
         return Port::attach(spec.text, dataplane::dpdk::WireEnd::attach(spec.name), options.mtu,
                             pools.receive);
@@ -102,6 +87,7 @@ PortContext::PortContext(unsigned number, const PortOptions& options, const Port
       lock_(lock_name(number, spec)),
       pools_(std::move(pools)),
       vlan_(vlan),
+      interface_(claim_interface(spec, options, vlan)),
       port_(open_port(number, options, spec, *pools_)),
       filter_(port_),
       responder_(port_.mac(), options.address.address, vlan_),
