@@ -2,14 +2,10 @@
 #include <dataplane/dpdk/error.h>
 #include <fmt/format.h>
 #include <net/frame.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -29,44 +25,17 @@ std::uint16_t data_room(std::uint16_t mtu) {
     return static_cast<std::uint16_t>(std::max(2048, (mtu + 64 + 63) / 64 * 64));
 }
 
-/// Of a kernel interface; 0 when it cannot be told.
-int interface_mtu(int any_socket, const std::string& name) {
-    ifreq request{};
-    name.copy(request.ifr_name, sizeof request.ifr_name - 1);
-    return ioctl(any_socket, SIOCGIFMTU, &request) == 0 ? request.ifr_mtu : 0;
-}
-
 // What a person meets first is told before the driver fails in its own words.
-void check_interface(const PortSpec& spec, std::uint16_t mtu) {
-    if (!spec.is_kernel_interface()) return;
-    if (if_nametoindex(spec.name.c_str()) == 0) {
-        dataplane::dpdk::fail(
-            ENODEV, fmt::format("there is no network interface '{}'; 'ip link' lists what there "
-                                "is",
-                                spec.name));
-    }
-    const int probe = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    if (probe < 0) {
-        const int code = errno;
-        dataplane::dpdk::fail(
-            code, fmt::format("no permission to open '{}'; run as root, or give the program "
-                              "CAP_NET_RAW (setcap cap_net_raw+ep)",
-                              spec.text));
-    }
-    const int carries = interface_mtu(probe, spec.name);
-    close(probe);
-    if (carries != 0 && mtu > carries) {
-        dataplane::dpdk::fail(
-            EMSGSIZE,
-            fmt::format("'{0}' has an MTU of {1}, less than {2}; ask for at most {1}, or raise it "
-                        "with 'ip link set {0} mtu {2}'",
-                        spec.name, carries, mtu));
-    }
+std::unique_ptr<KernelInterface> claim_interface(const PortSpec& spec, const PortOptions& options,
+                                                 const net::VlanStack& vlan) {
+    if (!spec.is_kernel_interface()) return nullptr;
+    auto interface = std::make_unique<KernelInterface>(spec.name);
+    interface->check_mtu(options.mtu, static_cast<unsigned>(vlan.tags()));
+    return interface;
 }
 
 Port open_port(unsigned number, const PortOptions& options, const PortSpec& spec,
                PortPools& pools) {
-    check_interface(spec, options.mtu);
     if (spec.kind == PortKind::ring) {
         return Port::attach(spec.text, dataplane::dpdk::WireEnd::attach(spec.name), options.mtu,
                             pools.receive);
@@ -120,6 +89,7 @@ PortContext::PortContext(unsigned number, const PortOptions& options, const Port
       lock_(lock_name(number, spec)),
       pools_(std::move(pools)),
       vlan_(vlan),
+      interface_(claim_interface(spec, options, vlan)),
       port_(open_port(number, options, spec, *pools_)),
       filter_(port_),
       responder_(port_.mac(), options.address.address, vlan_),

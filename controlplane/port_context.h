@@ -3,6 +3,7 @@
 
 #include <controlplane/igmp_agent.h>
 #include <controlplane/neighbours.h>
+#include <controlplane/kernel_interface.h>
 #include <controlplane/port_lock.h>
 #include <controlplane/port_spec.h>
 #include <controlplane/responder.h>
@@ -96,6 +97,7 @@ private:
     PortLock lock_;
     std::shared_ptr<PortPools> pools_;
     net::VlanStack vlan_;
+    std::unique_ptr<KernelInterface> interface_;  // outlives the port; unset: no kernel interface
     dataplane::dpdk::Port port_;
     dataplane::MulticastFilter filter_;
     Responder responder_;

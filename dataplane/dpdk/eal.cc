@@ -61,6 +61,20 @@ LogTail& log_tail() {
     return *tail;
 }
 
+// The EAL writes why it cannot start to stderr as well as to its log; the caller tells it once.
+class QuietStderr {
+public:
+    QuietStderr() : stderr_(stderr) {
+        if (log_tail().stream() != nullptr) stderr = log_tail().stream();
+    }
+    ~QuietStderr() { stderr = stderr_; }
+    QuietStderr(const QuietStderr&) = delete;
+    QuietStderr& operator=(const QuietStderr&) = delete;
+
+private:
+    FILE* stderr_;
+};
+
 std::string comma_list(const std::vector<unsigned>& cpus) {
     return fmt::format("{}", fmt::join(cpus, ","));
 }
@@ -182,10 +196,16 @@ Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.mem
     const AffinityGuard keep_affinity;
     std::optional<QuietOutputs> quiet;
     if (!options.more_arguments.empty()) quiet.emplace();
-    const int started = rte_eal_init(static_cast<int>(args.size()), argv.data());
+    const int started = [&] {
+        const QuietStderr quiet_words;
+        return rte_eal_init(static_cast<int>(args.size()), argv.data());
+    }();
     quiet.reset();
     if (started < 0) {
         const int code = rte_errno;
+        const std::filesystem::path left_over = rte_eal_get_runtime_dir();
+        std::error_code ignored;  // and never what --eal made another process share with us
+        if (left_over.filename() == prefix) std::filesystem::remove_all(left_over, ignored);
         std::string cure;
         if (code == EALREADY) {
             cure = "the DPDK environment failed earlier in this process; start the program again";

@@ -119,11 +119,7 @@ void Port::configure(Mempool& receive_pool) {
     check(rte_eth_rx_queue_setup(id_, 0, receive_slots, numa, nullptr, receive_pool.raw()),
           "no receive queue");
     check(rte_eth_tx_queue_setup(id_, 0, transmit_slots, numa, nullptr), "no transmit queue");
-    const int mtu_result = rte_eth_dev_set_mtu(id_, mtu_);
-    // Virtual ports without an MTU of their own carry what fits a buffer.
-    if (mtu_result != 0 && mtu_result != -ENOTSUP) {
-        check(mtu_result, fmt::format("an MTU of {} was refused; use the interface's own", mtu_));
-    }
+    set_mtu();
     check(rte_eth_dev_start(id_), "it did not start");
     rte_ether_addr address{};
     check(rte_eth_macaddr_get(id_, &address), "it has no MAC address");
@@ -132,6 +128,17 @@ void Port::configure(Mempool& receive_pool) {
     mac_ = MacAddress(octets);
     // Rings have no address of their own, and a frame from our own address is an echo.
     if (mac_ == MacAddress()) mac_ = made_up_mac();
+}
+
+void Port::set_mtu() {
+    // These would change the kernel's own interface, and not change it back.
+    constexpr std::array<std::string_view, 2> kBorrowed = {"net_af_packet", "net_af_xdp"};
+    if (std::find(kBorrowed.begin(), kBorrowed.end(), driver_) != kBorrowed.end()) return;
+    const int result = rte_eth_dev_set_mtu(id_, mtu_);
+    // Virtual ports without an MTU of their own carry what fits a buffer.
+    if (result == 0 || result == -ENOTSUP) return;
+    fail(result,
+         fmt::format("port '{}': an MTU of {} was refused; use the interface's own", spec_, mtu_));
 }
 
 Port::Port(Port&& other) noexcept
