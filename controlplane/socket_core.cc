@@ -40,17 +40,17 @@ Result<void> SocketCore::start_join(GroupEndpoint group, const JoinOptions& opti
     if (!plan) return tl::unexpected(plan.error());
     if (!port_.link_up()) return failure(std::errc::network_down);
 
-    state_ = State::joining;
-    ++attempt_;
     group_ = group;
     plan_ = std::move(*plan);
+    called_at_ = now();
+    if (!plan_.receives) {
+        if (auto added = add_outlet(); !added) return added;
+    }
+    state_ = State::joining;
+    ++attempt_;
     // The receiving side is ready before the report leaves, so that not even the first datagram is
     // missed; the sending side after it, because it hears itself through the receiving one (M24).
-    if (plan_.receives) {
-        subscribe();
-    } else {
-        add_outlet();
-    }
+    if (plan_.receives) subscribe();
     return {};
 }
 
@@ -71,45 +71,48 @@ void SocketCore::subscribe() {
             if (attempt != self->attempt_ || self->state_ != State::joining) return;
             if (!answer.done) {
                 self->complete(std::make_error_code(std::errc::no_buffer_space), answer.at);
-            } else if (self->plan_.sends) {
-                self->add_outlet();
-            } else {
-                self->report();
+                return;
             }
+            // Most members never send. Whoever does so by an inline source does it from now on;
+            // for the others the first sender() will do.
+            if (self->plan_.sends && self->options_.sender.source.call != nullptr) {
+                if (const auto added = self->add_outlet(); !added) {
+                    self->complete(added.error(), answer.at);
+                    return;
+                }
+            }
+            self->report();
         });
 }
 
-void SocketCore::add_outlet() {
-    if (!send_queue_) {
-        send_queue_ = std::make_shared<dataplane::SendQueue>(
-            options_.sender.capacity,
-            static_cast<std::uint32_t>(port_.options().mtu - net::kIpv4HeaderSize -
-                                       net::kUdpHeaderSize));
+Result<void> SocketCore::add_outlet() {
+    if (!port_.take_outlet()) return failure(std::errc::no_buffer_space);
+    const auto payload_capacity = static_cast<std::uint32_t>(
+        port_.options().mtu - net::kIpv4HeaderSize - net::kUdpHeaderSize);
+    if (options_.sender.source.call == nullptr) {
+        send_queue_ =
+            std::make_shared<dataplane::SendQueue>(options_.sender.capacity, payload_capacity);
     }
     outlet_ = std::make_shared<dataplane::Outlet>(header());
     outlet_->key = {group_->group.address(), group_->port.value()};
     outlet_->source = port_.options().address.address;
     outlet_->source_port = group_->port.value();
-    outlet_->payload_capacity = static_cast<std::uint32_t>(
-        port_.options().mtu - net::kIpv4HeaderSize - net::kUdpHeaderSize);
+    outlet_->payload_capacity = payload_capacity;
     outlet_->inline_source = options_.sender.source;
-    outlet_->queue = options_.sender.source.call == nullptr ? send_queue_.get() : nullptr;
+    outlet_->queue = send_queue_.get();
     outlet_->own = subscription_.get();
     outlet_->on_wire = scope_ > 0;
     outlet_->udp_checksum = options_.sender.udp_checksum;
     outlet_->pacer = pacer_of(options_.sender);
-    port_.proxy().send(
-        dataplane::AddOutlet{.lane = port_.lane(), .outlet = outlet_.get()},
-        [self = shared_from_this(), attempt = attempt_](const Acknowledgement& answer) {
-            if (attempt != self->attempt_ || self->state_ != State::joining) return;
-            if (!answer.done) {
-                self->complete(std::make_error_code(std::errc::no_buffer_space), answer.at);
-            } else if (self->plan_.receives) {
-                self->report();
-            } else {
-                self->complete({}, answer.at);  // M8: nothing to tell the network
-            }
-        });
+    port_.proxy().send(dataplane::AddOutlet{.lane = port_.lane(), .outlet = outlet_.get()},
+                       [self = shared_from_this(), outlet = outlet_](const Acknowledgement&) {
+                           // M8: who only sends has nothing to tell the network.
+                           const bool is_this_join =
+                               outlet == self->outlet_ && self->state_ == State::joining;
+                           if (is_this_join && !self->plan_.receives)
+                               self->complete({}, self->called_at_);
+                       });
+    return {};
 }
 
 // M7: the join has completed when the burst that carries the report has been taken.
@@ -148,6 +151,9 @@ void SocketCore::leave() {
                            // The worker may still look at both until it says that it does not.
                            [outlet = outlet_, own = subscription_,
                             queue = send_queue_](const Acknowledgement&) {});
+        port_.give_outlet_back();
+        if (send_queue_) send_queue_->close();
+        send_queue_.reset();
         outlet_.reset();
     }
     if (subscription_) {
@@ -174,7 +180,7 @@ void SocketCore::close() {
 
 Result<void> SocketCore::set_sources(const SourceFilter& sources) {
     if (state_ == State::closed) return failure(std::errc::not_a_socket);
-    if (!subscription_) return failure(std::errc::not_connected);
+    if (!subscription_ || state_ != State::joined) return failure(std::errc::not_connected);
     if (auto checked = check_sources(options_.scheme, group_->group, sources); !checked) {
         return checked;
     }
@@ -236,11 +242,14 @@ Result<void> SocketCore::select(std::shared_ptr<EventQueue::Impl> queue, EventMa
     return {};
 }
 
-Result<std::shared_ptr<dataplane::SendQueue>> SocketCore::send_queue() const {
+Result<std::shared_ptr<dataplane::SendQueue>> SocketCore::send_queue() {
     if (state_ == State::closed) return failure(std::errc::not_a_socket);
-    if (!outlet_ || state_ != State::joined) return failure(std::errc::not_connected);
+    if (!plan_.sends || state_ != State::joined) return failure(std::errc::not_connected);
     if (options_.sender.source.call != nullptr) {
         return failure(std::errc::operation_not_supported);
+    }
+    if (!outlet_) {
+        if (const auto added = add_outlet(); !added) return tl::unexpected(added.error());
     }
     return send_queue_;
 }

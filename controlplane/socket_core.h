@@ -32,7 +32,8 @@ public:
     Result<void> set_loopback(bool on);
     Result<void> set_nonblocking(bool on);
     Result<void> select(std::shared_ptr<EventQueue::Impl> queue, EventMask mask);
-    [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue() const;
+    /// The first call gives a socket that also receives its way out.
+    [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
     [[nodiscard]] Result<Instant> connected_at() const;
 
     /// M11, M26. A join under way ends with operation_canceled.
@@ -51,7 +52,7 @@ private:
     [[nodiscard]] dataplane::HeaderTemplate header() const;
     void subscribe();
     void report();
-    void add_outlet();
+    [[nodiscard]] Result<void> add_outlet();
     void complete(std::error_code error, Instant at);
     void leave();
 
@@ -71,6 +72,7 @@ private:
 
     std::optional<GroupEndpoint> group_;
     JoinPlan plan_;
+    Instant called_at_{};
     std::optional<Instant> connected_at_;
     std::shared_ptr<const SourceFilter> filter_;
     std::shared_ptr<dataplane::Subscription> subscription_;
