@@ -23,7 +23,11 @@ SocketCore::SocketCore(SocketId id, const SocketOptions& options, PortContext& p
       options_(options),
       receiver_(options.receiver != nullptr ? options.receiver->impl() : nullptr),
       port_(port),
-      pools_(port.pools()) {}
+      pools_(port.pools()) {
+    if (options.handler.call == nullptr && options.sender.source.call == nullptr) return;
+    lent_ = std::make_shared<std::promise<void>>();
+    let_go_ = lent_->get_future();
+}
 
 Result<void> SocketCore::start_join(GroupEndpoint group, const JoinOptions& options) {
     switch (state_) {
@@ -145,12 +149,17 @@ void SocketCore::complete(std::error_code error, Instant at) {
     if (auto waiter = std::exchange(waiter_, nullptr)) waiter(error);
 }
 
+void SocketCore::link_lost(const PortContext& port) {
+    if (&port != &port_ || state_ != State::joining) return;
+    complete(std::make_error_code(std::errc::network_down), now());
+}
+
 void SocketCore::leave() {
     if (outlet_) {
         port_.proxy().send(dataplane::RemoveOutlet{.lane = port_.lane(), .outlet = outlet_.get()},
                            // The worker may still look at both until it says that it does not.
-                           [outlet = outlet_, own = subscription_,
-                            queue = send_queue_](const Acknowledgement&) {});
+                           [outlet = outlet_, own = subscription_, queue = send_queue_,
+                            lent = lent_](const Acknowledgement&) {});
         port_.give_outlet_back();
         if (send_queue_) send_queue_->close();
         send_queue_.reset();
@@ -161,8 +170,8 @@ void SocketCore::leave() {
         port_.filter().remove(group_->group);
         port_.proxy().send(dataplane::RemoveSubscription{.lane = port_.lane(),
                                                          .subscription = subscription_.get()},
-                           [subscription = subscription_, filter = filter_,
-                            receiver = receiver_](const Acknowledgement&) {});
+                           [subscription = subscription_, filter = filter_, receiver = receiver_,
+                            lent = lent_](const Acknowledgement&) {});
         subscription_.reset();
     }
 }
@@ -173,6 +182,7 @@ void SocketCore::close() {
     state_ = State::closed;
     ++attempt_;
     events_.reset();
+    lent_.reset();
     if (auto waiter = std::exchange(waiter_, nullptr)) {
         waiter(std::make_error_code(std::errc::operation_canceled));
     }

@@ -12,7 +12,6 @@ namespace {
 constexpr Duration kPublishEvery = std::chrono::milliseconds(1);
 constexpr std::uint32_t kIdleTurnsBeforeSleep = 1024;
 constexpr std::size_t kCommandsPerTurn = 32;
-constexpr std::size_t kMaxReceiveQueues = 4096;
 
 template <class... Handlers>
 struct Overloaded : Handlers... {

@@ -42,6 +42,7 @@ public:
     /// At most this many commands may be without acknowledgement at any time.
     static constexpr std::size_t kCommandSlots = 1024;
     static constexpr std::size_t kControlFrameSlots = 1024;
+    static constexpr std::size_t kMaxReceiveQueues = 4096;
 
     // The control thread's ends of the queues.
     [[nodiscard]] SpscQueue<Command>& commands() noexcept { return commands_; }

@@ -73,7 +73,9 @@ public:
     [[nodiscard]] Result<Instant> connected_at() const;
     [[nodiscard]] SocketId id() const noexcept;
 
-    /// Leaves the group (M26) and ends the socket; cancels a pending join (M11). Idempotent.
+    /// Leaves the group (M26) and ends the socket; cancels a pending join (M11). When it returns,
+    /// the socket's handler and inline source are no longer called; so it must not be called by
+    /// them. Idempotent.
     void close();
 
     class Impl;
