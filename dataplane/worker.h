@@ -61,6 +61,7 @@ public:
     }
 
 private:
+    std::uint32_t send(Lane& lane, Instant now) noexcept;
     void apply_commands(Instant now) noexcept;
     void apply(const Command& command, Instant now) noexcept;
     void acknowledge(std::uint64_t token, Instant now, bool done) noexcept;
