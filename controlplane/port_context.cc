@@ -126,6 +126,7 @@ void PortContext::attach(WorkerProxy& proxy, std::size_t max_subscriptions) {
         .mac = port_.mac(), .address = options_.address.address, .vlan = vlan_};
     lane_ = proxy.worker().add_lane(
         std::make_unique<dataplane::Lane>(port_, pools_->transmit, identity, max_subscriptions));
+    proxy.worker().lane(lane_).link_up.store(link_up_, std::memory_order_relaxed);
 }
 
 void PortContext::handle(const dataplane::ControlFrame& frame) {

@@ -84,6 +84,13 @@ public:
     [[nodiscard]] dataplane::LaneIndex lane() const { return lane_; }
     [[nodiscard]] const std::shared_ptr<PortPools>& pools() const { return pools_; }
     [[nodiscard]] bool link_up() const { return link_up_; }
+    /// Counts the ways out that are lent to the worker. False: it takes no more.
+    [[nodiscard]] bool take_outlet() {
+        if (outlets_ == dataplane::Lane::kMaxOutlets) return false;
+        ++outlets_;
+        return true;
+    }
+    void give_outlet_back() { --outlets_; }
     [[nodiscard]] PortStatus status() const;
 
 private:
@@ -108,6 +115,7 @@ private:
     std::unique_ptr<IgmpAgent> igmp_;
     WorkerProxy* proxy_ = nullptr;
     dataplane::LaneIndex lane_ = 0;
+    std::size_t outlets_ = 0;
     Log log_;
     bool link_up_;
     Instant link_watched_{};

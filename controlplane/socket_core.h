@@ -8,6 +8,7 @@
 #include <controlplane/roles.h>
 #include <joinleaf/socket.h>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 
@@ -33,11 +34,20 @@ public:
     Result<void> set_loopback(bool on);
     Result<void> set_nonblocking(bool on);
     Result<void> select(std::shared_ptr<EventQueue::Impl> queue, EventMask mask);
-    [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue() const;
+    /// The first call gives a socket that also receives its way out.
+    [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
     [[nodiscard]] Result<Instant> connected_at() const;
+
+    /// A join whose report has not left fails: who waits for it must not wait for the cable.
+    void link_lost(const PortContext& port);
 
     /// M11, M26. A join under way ends with operation_canceled.
     void close();
+    /// Any thread, after close(). Waits until the worker no longer calls what the application gave
+    /// this socket.
+    void wait_until_let_go() const {
+        if (let_go_.valid()) let_go_.wait();
+    }
 
     [[nodiscard]] SocketId id() const { return id_; }
     [[nodiscard]] bool is_nonblocking() const { return nonblocking_; }
@@ -66,6 +76,10 @@ private:
     std::uint8_t scope_ = 1;
     bool loopback_ = false;
     bool nonblocking_ = false;
+    /// Held with all that the worker may call the application through. Nobody keeps this promise:
+    /// it is broken when the last holder has let go. None where the worker calls nothing.
+    std::shared_ptr<std::promise<void>> lent_;
+    std::shared_future<void> let_go_;
     std::shared_ptr<EventQueue::Impl> events_;
     EventMask mask_ = 0;
     std::function<void(std::error_code)> waiter_;

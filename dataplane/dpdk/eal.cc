@@ -186,7 +186,9 @@ Eal& Eal::ensure(const EalOptions& options) {
 }
 
 Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.memory_mb)) {
-    if (log_tail().stream() != nullptr) rte_openlog_stream(log_tail().stream());
+    if (log_tail().stream() != nullptr && rte_openlog_stream(log_tail().stream()) != 0) {
+        fail(EINVAL, "the DPDK environment takes no log");
+    }
     const std::string prefix = fmt::format("joinleaf-{}", getpid());
     auto args = arguments(options, hugepages_, prefix);
     std::vector<char*> argv;
@@ -225,12 +227,13 @@ Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.mem
 }
 
 Eal::~Eal() {
-    rte_eal_cleanup();
+    static_cast<void>(rte_eal_cleanup());  // the process ends: there is nobody to tell
     std::error_code ignored;  // only what this process made, and only when it is empty of others
     std::filesystem::remove_all(runtime_directory_, ignored);
 }
 
 std::optional<unsigned> Eal::launch(std::function<void()> body) {
+    const std::lock_guard lock(mutex_);
     const auto free =
         std::find_if(lcores_.begin(), lcores_.end(), [](const Lcore& l) { return !l.lent; });
     if (free == lcores_.end()) return std::nullopt;
@@ -242,7 +245,8 @@ std::optional<unsigned> Eal::launch(std::function<void()> body) {
 }
 
 void Eal::join(unsigned lcore) {
-    rte_eal_wait_lcore(lcore);
+    rte_eal_wait_lcore(lcore);  // returns what run_body returned
+    const std::lock_guard lock(mutex_);
     for (auto& l : lcores_) {
         if (l.id != lcore) continue;
         l.body.reset();
