@@ -101,7 +101,9 @@ void Port::configure(Mempool& receive_pool) {
                                  mtu_, info.max_mtu));
     }
     rte_eth_conf conf{};
-    conf.rxmode.mtu = mtu_;
+    // AF_PACKET names 1518 octets as its limit, whatever its slots were made to hold.
+    conf.rxmode.mtu =
+        driver_ == "net_af_packet" ? std::min<std::uint32_t>(mtu_, RTE_ETHER_MTU) : mtu_;
     constexpr auto kReceiveChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
     constexpr auto kTransmitWanted = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM |
                                      RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
