@@ -99,7 +99,8 @@ unsigned PortPools::megabytes(const PortOptions& options) {
 }
 
 PortContext::PortContext(unsigned number, const PortOptions& options, const PortSpec& spec,
-                         const net::VlanStack& vlan, std::shared_ptr<PortPools> pools, Log log)
+                         const net::VlanStack& vlan, std::shared_ptr<PortPools> pools, Log log,
+                         LinkChanged link_changed)
     : options_(options),
       lock_(lock_name(number, spec)),
       pools_(std::move(pools)),
@@ -109,6 +110,7 @@ PortContext::PortContext(unsigned number, const PortOptions& options, const Port
       responder_(port_.mac(), options.address.address, vlan_),
       neighbours_({.own = options.address, .mac = port_.mac(), .gateway = options.gateway}),
       log_(std::move(log)),
+      link_changed_(std::move(link_changed)),
       link_up_(port_.link_up()) {
     if (!link_up_ && spec.is_kernel_interface()) {
         log_(fmt::format("port '{0}' has no link; 'ip link set {1} up' if that is not meant",
@@ -252,6 +254,7 @@ void PortContext::watch_link(Instant now) {
     proxy_->worker().lane(lane_).link_up.store(up, std::memory_order_relaxed);
     log_(fmt::format("port '{}': link {}", options_.port, up ? "up" : "down"));
     igmp_->link_changed(up, now);
+    link_changed_(up, now);
     if (up) announce();
 }
 

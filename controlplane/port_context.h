@@ -50,11 +50,13 @@ struct NeighbourWatch {
 class PortContext {
 public:
     using Log = std::function<void(std::string_view)>;
+    using LinkChanged = std::function<void(bool up, Instant now)>;
 
     /// Opens and starts the port. Errors: throws std::system_error that names the port and the
     /// cure.
     PortContext(unsigned number, const PortOptions& options, const PortSpec& spec,
-                const net::VlanStack& vlan, std::shared_ptr<PortPools> pools, Log log);
+                const net::VlanStack& vlan, std::shared_ptr<PortPools> pools, Log log,
+                LinkChanged link_changed);
 
     /// Before the worker runs. `proxy` speaks to the worker that polls the port.
     void attach(WorkerProxy& proxy, std::size_t max_subscriptions);
@@ -107,6 +109,7 @@ private:
     WorkerProxy* proxy_ = nullptr;
     dataplane::LaneIndex lane_ = 0;
     Log log_;
+    LinkChanged link_changed_;
     bool link_up_;
     Instant link_watched_{};
 };
