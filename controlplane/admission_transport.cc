@@ -587,11 +587,11 @@ void AdmissionTransport::Impl::remove(ConnectionId id) {
     gate_.closed(id);
     drop_deadline(*connection);
     if (!connection->is_known()) forget_at_once(connection->socket.native_handle());
-    connection->gone = true;
     close_socket(*connection);
 }
 
 void AdmissionTransport::Impl::close_socket(AdmissionConnection& connection) {
+    connection.gone = true;
     std::error_code ignored;  // there is nothing left to be done about it
     connection.socket.close(ignored);
 }

@@ -105,13 +105,12 @@ tl::unexpected<std::string> complaint(std::string text) { return tl::unexpected(
 
 Parsed<std::string> read_file(const std::string& path) {
     std::ifstream file(path);
-    std::ostringstream text;
-    if (!file || !(text << file.rdbuf())) {
+    if (!file) {
         const int error = errno;
         return complaint(fmt::format("{}: {}; check the path and that this user may read it", path,
                                      std::generic_category().message(error)));
     }
-    return text.str();
+    return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 /// OpenSSL says only that a file was no good; the system says why it could not be opened.
