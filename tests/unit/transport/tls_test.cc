@@ -126,11 +126,7 @@ TEST_F(Tls, AKeyThatIsTooShort) {
 
 TEST_F(Tls, AKeyWithAPassPhraseIsRefusedAndNobodyIsAskedForIt) {
     const auto good = authority_.sign("leaf", {.common_name = "leaf"});
-    const auto locked =
-        folder_.write("locked.key",
-                      "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
-                      "MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAhkGKf0cUyTCQICCAAw\n"
-                      "-----END ENCRYPTED PRIVATE KEY-----\n");
+    const auto locked = test::lock_key(folder_, good.key);
     EXPECT_THAT(complaint(with({good.certificate, locked})),
                 AllOf(HasSubstr("locked.key"), HasSubstr("pass phrase")));
 }
