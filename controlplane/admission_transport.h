@@ -55,7 +55,7 @@ struct AdmissionTransportEvents {
     /// protocol_not_supported: it speaks another version; no_buffer_space: it does not read;
     /// permission_denied: it turned down our key or certificate.
     std::function<void(ConnectionId, std::errc)> disconnected;
-    /// One line for the operator.
+    /// One line for the operator; from listen() too.
     std::function<void(std::string_view)> warn;
 };
 
