@@ -39,8 +39,8 @@ std::shared_ptr<MemberSocket> MemberSocket::open(SocketId id, const SocketOption
     return socket;
 }
 
-Result<std::shared_ptr<SocketCore>> MemberSocket::start_join(const ControlEndpoint& peer,
-                                                             const AdmissionRequest& request) {
+Result<std::shared_ptr<SocketCore>> MemberSocket::start_peer_join(const ControlEndpoint& peer,
+                                                                  const AdmissionRequest& request) {
     if (auto ready = may_join(); !ready) return tl::unexpected(ready.error());
     if (listener_) return failure(std::errc::invalid_argument);  // M13
     if (request.direction != Direction::sender_only && options().handler.call == nullptr &&

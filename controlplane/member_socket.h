@@ -25,8 +25,8 @@ public:
                                                             const RootedContext& context,
                                                             AdmissionTransportOptions transport);
 
-    Result<std::shared_ptr<SocketCore>> start_join(const ControlEndpoint& peer,
-                                                   const AdmissionRequest& request) override;
+    Result<std::shared_ptr<SocketCore>> start_peer_join(const ControlEndpoint& peer,
+                                                        const AdmissionRequest& request) override;
     Result<void> listen(const ControlEndpoint& local, std::size_t backlog) override;
     Result<RequestId> oldest_request() override;
     [[nodiscard]] const PendingJoin* find_request(RequestId request) const override;

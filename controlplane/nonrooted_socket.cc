@@ -2,7 +2,7 @@
 
 namespace joinleaf::controlplane {
 
-Result<void> NonrootedSocket::start_join(GroupEndpoint group, const JoinOptions& join) {
+Result<void> NonrootedSocket::start_group_join(GroupEndpoint group, const JoinOptions& join) {
     if (auto ready = may_join(); !ready) return ready;
     const auto plan = plan_join(options(), group.group, join);
     if (!plan) return tl::unexpected(plan.error());

@@ -65,8 +65,8 @@ Result<void> RootSocket::listen(const ControlEndpoint& local, std::size_t backlo
     return hub_->listen(local);
 }
 
-Result<std::shared_ptr<SocketCore>> RootSocket::start_join(const ControlEndpoint& peer,
-                                                           const AdmissionRequest& request) {
+Result<std::shared_ptr<SocketCore>> RootSocket::start_peer_join(const ControlEndpoint& peer,
+                                                                const AdmissionRequest& request) {
     const auto connection = hub_->next_connection();
     AdmissionActions actions;
     const auto leaf = logic_.invite(connection, peer, request.caller_data, now(), actions);
@@ -93,7 +93,7 @@ Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const 
     if (const auto* pending = logic_.find(request)) caller_data = pending->caller_data;
     AdmissionActions actions;
     const auto leaf = logic_.answer(request, answer, now(), actions);
-    std::shared_ptr<SocketCore> socket;
+    std::shared_ptr<LeafSocket> socket;
     if (leaf && *leaf) {
         socket = stand_for(**leaf, std::move(caller_data));
         socket->set_state(State::joining);

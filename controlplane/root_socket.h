@@ -24,8 +24,8 @@ public:
     /// Takes its place in the data plane; `ready` is called once, with how that ended.
     void start(std::function<void(std::error_code)> ready);
 
-    Result<std::shared_ptr<SocketCore>> start_join(const ControlEndpoint& peer,
-                                                   const AdmissionRequest& request) override;
+    Result<std::shared_ptr<SocketCore>> start_peer_join(const ControlEndpoint& peer,
+                                                        const AdmissionRequest& request) override;
     Result<void> listen(const ControlEndpoint& local, std::size_t backlog) override;
     Result<RequestId> oldest_request() override;
     [[nodiscard]] const PendingJoin* find_request(RequestId request) const override;

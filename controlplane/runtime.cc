@@ -86,7 +86,7 @@ Result<Socket> Socket::join_leaf(GroupEndpoint group, const JoinOptions& options
     bool wait = false;
     const auto started = impl_->core->call([&]() -> Result<void> {
         auto& socket = *impl_->socket;
-        auto result = socket.start_join(group, options);
+        auto result = socket.start_group_join(group, options);
         if (result && !socket.is_nonblocking()) {
             wait = true;
             socket.wait_for_join([&promise](std::error_code error) { promise.set_value(error); });
@@ -107,7 +107,7 @@ Result<Socket> Socket::join_leaf(const ControlEndpoint& peer, const AdmissionReq
     bool wait = false;
     const auto started = impl_->core->call([&] {
         auto& socket = *impl_->socket;
-        auto result = socket.start_join(peer, request);
+        auto result = socket.start_peer_join(peer, request);
         if (result && !socket.is_nonblocking()) {
             wait = true;
             socket.wait_for_join([&promise](std::error_code error) { promise.set_value(error); });

@@ -24,11 +24,11 @@ Result<void> SocketCore::may_join() const {
     return {};
 }
 
-Result<void> SocketCore::start_join(GroupEndpoint, const JoinOptions&) {
+Result<void> SocketCore::start_group_join(GroupEndpoint, const JoinOptions&) {
     return failure(state_ == State::closed ? std::errc::not_a_socket : std::errc::invalid_argument);
 }
-Result<std::shared_ptr<SocketCore>> SocketCore::start_join(const ControlEndpoint&,
-                                                           const AdmissionRequest&) {
+Result<std::shared_ptr<SocketCore>> SocketCore::start_peer_join(const ControlEndpoint&,
+                                                                const AdmissionRequest&) {
     return failure(state_ == State::closed ? std::errc::not_a_socket : std::errc::invalid_argument);
 }
 Result<void> SocketCore::listen(const ControlEndpoint&, std::size_t) {

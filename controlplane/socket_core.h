@@ -26,10 +26,10 @@ public:
     SocketCore& operator=(const SocketCore&) = delete;
 
     /// M7. On success the join is under way; its end is told by FD_CONNECT and to the waiter.
-    virtual Result<void> start_join(GroupEndpoint group, const JoinOptions& options);
+    virtual Result<void> start_group_join(GroupEndpoint group, const JoinOptions& options);
     /// M5, M6, M9: the same; gives the socket that join_leaf returns.
-    virtual Result<std::shared_ptr<SocketCore>> start_join(const ControlEndpoint& peer,
-                                                           const AdmissionRequest& request);
+    virtual Result<std::shared_ptr<SocketCore>> start_peer_join(const ControlEndpoint& peer,
+                                                                const AdmissionRequest& request);
     virtual Result<void> listen(const ControlEndpoint& local, std::size_t backlog);
     /// M16: the oldest pending request or invitation, and the answer to it. No socket in the
     /// result: it was rejected or deferred.
