@@ -20,24 +20,20 @@ std::uint32_t payload_capacity(const PortOptions& options) {
 }  // namespace
 
 Attachment::Attachment(PortContext& port, const Endpoints& endpoints, AttachPlan plan)
-    : port_(port), endpoints_(endpoints), plan_(std::move(plan)) {
-    if (plan_.sending && endpoints_.sender.source.call == nullptr) {
-        send_queue_ = std::make_shared<dataplane::SendQueue>(endpoints_.sender.capacity,
-                                                             payload_capacity(port_.options()));
-    }
-}
+    : port_(port), endpoints_(endpoints), plan_(std::move(plan)) {}
 
 void Attachment::attach(std::uint8_t scope, bool loopback, Ready ready) {
     scope_ = scope;
     loopback_ = loopback;
     ready_ = std::move(ready);
     attached_ = true;
+    called_at_ = now();
     // The receiving side is ready before the report leaves, so that not even the first datagram is
     // missed; the sending side after it, because it hears itself through the receiving one (M24).
     if (plan_.reception) {
         subscribe();
-    } else {
-        add_outlet();
+    } else if (const auto added = add_outlet(); !added) {
+        finish(added.error(), called_at_);
     }
 }
 
@@ -58,15 +54,26 @@ void Attachment::subscribe() {
             if (!self->attached_) return;
             if (!answer.done) {
                 self->finish(std::make_error_code(std::errc::no_buffer_space), answer.at);
-            } else if (self->plan_.sending) {
-                self->add_outlet();
-            } else {
-                self->report();
+                return;
             }
+            if (self->plan_.sending && self->endpoints_.sender.source.call != nullptr) {
+                if (const auto added = self->add_outlet(); !added) {
+                    self->finish(added.error(), answer.at);
+                    return;
+                }
+            }
+            self->report();
         });
 }
 
-void Attachment::add_outlet() {
+Result<std::shared_ptr<dataplane::SendQueue>> Attachment::send_queue() {
+    if (!outlet_) {
+        if (const auto added = add_outlet(); !added) return tl::unexpected(added.error());
+    }
+    return send_queue_;
+}
+
+Result<void> Attachment::add_outlet() {
     const auto& to = *plan_.sending;
     if (!to.destination.is_multicast()) {
         next_hop_ = port_.watch_neighbour(to.destination,
@@ -77,10 +84,12 @@ void Attachment::add_outlet() {
                                               attachment->next_hop_silent_ = !mac;
                                               attachment->refresh_outlet();
                                           });
-        if (!next_hop_) {
-            finish(std::make_error_code(std::errc::network_unreachable), now());
-            return;
-        }
+        if (!next_hop_) return failure(std::errc::network_unreachable);
+    }
+    if (!port_.take_outlet()) return failure(std::errc::no_buffer_space);
+    if (endpoints_.sender.source.call == nullptr) {
+        send_queue_ = std::make_shared<dataplane::SendQueue>(endpoints_.sender.capacity,
+                                                             payload_capacity(port_.options()));
     }
     outlet_ = std::make_shared<dataplane::Outlet>(header());
     outlet_->key = {to.destination, to.port.value()};
@@ -96,20 +105,13 @@ void Attachment::add_outlet() {
                        .burst_packets = endpoints_.sender.burst},
                       now()};
     port_.proxy().send(dataplane::AddOutlet{.lane = port_.lane(), .outlet = outlet_.get()},
-                       [self = shared_from_this()](const Acknowledgement& answer) {
-                           if (!self->attached_) return;
-                           if (!answer.done) {
-                               self->finish(std::make_error_code(std::errc::no_buffer_space),
-                                            answer.at);
-                           } else if (self->plan_.reception) {
-                               self->report();
-                           } else {
-                               // M8: nothing to tell the network, so it is complete now; the
-                               // worker's time stamp is that of a turn that may have begun before
-                               // the join.
-                               self->finish({}, now());
-                           }
+                       [self = shared_from_this(), outlet = outlet_](const Acknowledgement&) {
+                           // M8: who only sends has nothing to tell the network, so it was complete
+                           // when called.
+                           if (self->attached_ && !self->plan_.reception)
+                               self->finish({}, self->called_at_);
                        });
+    return {};
 }
 
 // M7: the join has completed when the burst that carries the report has been taken.
@@ -142,8 +144,11 @@ void Attachment::detach() {
         port_.proxy().send(
             dataplane::RemoveOutlet{.lane = port_.lane(), .outlet = outlet_.get()},
             // The worker may still look at all of these until it says that it does not.
-            [outlet = outlet_, own = subscription_, queue = send_queue_](const Acknowledgement&) {
-            });
+            [outlet = outlet_, own = subscription_, queue = send_queue_,
+             lent = endpoints_.lent](const Acknowledgement&) {});
+        port_.give_outlet_back();
+        if (send_queue_) send_queue_->close();
+        send_queue_.reset();
         outlet_.reset();
     }
     if (subscription_) {
@@ -151,10 +156,11 @@ void Attachment::detach() {
             port_.igmp().remove_member(member(), now());
             port_.filter().remove(group());
         }
-        port_.proxy().send(dataplane::RemoveSubscription{.lane = port_.lane(),
-                                                         .subscription = subscription_.get()},
-                           [subscription = subscription_, filter = filter_,
-                            receiver = endpoints_.receiver](const Acknowledgement&) {});
+        port_.proxy().send(
+            dataplane::RemoveSubscription{.lane = port_.lane(),
+                                          .subscription = subscription_.get()},
+            [subscription = subscription_, filter = filter_, receiver = endpoints_.receiver,
+             lent = endpoints_.lent](const Acknowledgement&) {});
         subscription_.reset();
     }
 }

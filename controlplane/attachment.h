@@ -9,6 +9,7 @@
 #include <dataplane/subscription.h>
 #include <joinleaf/socket.h>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 
@@ -21,6 +22,8 @@ struct Endpoints {
     InlineHandler handler{};
     std::shared_ptr<Receiver::Impl> receiver;
     SenderOptions sender{};
+    /// Held for as long as the worker may call handler or source; see SocketCore.
+    std::shared_ptr<std::promise<void>> lent;
 };
 
 /// Control thread only. What the worker borrows is kept until the worker has given it back, because
@@ -47,9 +50,10 @@ public:
     [[nodiscard]] bool receives_group() const {
         return plan_.reception && plan_.reception->destination.is_multicast();
     }
-    [[nodiscard]] const std::shared_ptr<dataplane::SendQueue>& send_queue() const {
-        return send_queue_;
-    }
+    [[nodiscard]] bool sends() const { return plan_.sending.has_value(); }
+    /// The queue to the worker. Most members never send: whoever also receives gets its way out
+    /// with the first call. Errors: no_buffer_space, network_unreachable.
+    [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
     /// The counters of what is received; nothing while there is no reception.
     [[nodiscard]] std::optional<MembershipStatus> status() const;
 
@@ -64,7 +68,7 @@ private:
     [[nodiscard]] dataplane::Route route() const;
     void subscribe();
     void report();
-    void add_outlet();
+    [[nodiscard]] Result<void> add_outlet();
     void refresh_outlet();
     void replace_filter(const SourceFilter& sources);
     void finish(std::error_code error, Instant at);
@@ -73,6 +77,7 @@ private:
     Endpoints endpoints_;
     AttachPlan plan_;
     Ready ready_;
+    Instant called_at_{};
     std::uint8_t scope_ = 1;
     bool loopback_ = false;
     bool attached_ = false;

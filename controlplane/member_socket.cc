@@ -158,10 +158,10 @@ void MemberSocket::tick(Instant at) {
     carry_out(actions);
 }
 
-void MemberSocket::link_changed(bool up, Instant at) {
-    if (up) return;
+void MemberSocket::link_lost(const PortContext& lost) {
+    if (is_closed() || &lost != &port()) return;
     AdmissionActions actions;
-    logic_.link_down(at, actions);
+    logic_.link_down(now(), actions);
     carry_out(actions);
 }
 

@@ -36,7 +36,7 @@ public:
     Result<void> say(const UserData& data) override;
     [[nodiscard]] bool has_timers() const override { return true; }
     void tick(Instant now) override;
-    void link_changed(bool up, Instant now) override;
+    void link_lost(const PortContext& lost) override;
 
     void connected(ConnectionId connection, const Peer& peer) override;
     void connect_failed(ConnectionId connection, std::errc reason) override;

@@ -2,13 +2,10 @@
 #include <dataplane/dpdk/error.h>
 #include <fmt/format.h>
 #include <net/frame.h>
-#include <net/if.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -29,28 +26,16 @@ std::uint16_t data_room(std::uint16_t mtu) {
 }
 
 // What a person meets first is told before the driver fails in its own words.
-void check_interface(const PortSpec& spec) {
-    if (!spec.is_kernel_interface()) return;
-    if (if_nametoindex(spec.name.c_str()) == 0) {
-        dataplane::dpdk::fail(
-            ENODEV, fmt::format("there is no network interface '{}'; 'ip link' lists what there "
-                                "is",
-                                spec.name));
-    }
-    const int probe = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    if (probe < 0) {
-        const int code = errno;
-        dataplane::dpdk::fail(
-            code, fmt::format("no permission to open '{}'; run as root, or give the program "
-                              "CAP_NET_RAW (setcap cap_net_raw+ep)",
-                              spec.text));
-    }
-    close(probe);
+std::unique_ptr<KernelInterface> claim_interface(const PortSpec& spec, const PortOptions& options,
+                                                 const net::VlanStack& vlan) {
+    if (!spec.is_kernel_interface()) return nullptr;
+    auto interface = std::make_unique<KernelInterface>(spec.name);
+    interface->check_mtu(options.mtu, static_cast<unsigned>(vlan.tags()));
+    return interface;
 }
 
 Port open_port(unsigned number, const PortOptions& options, const PortSpec& spec,
                PortPools& pools) {
-    check_interface(spec);
     if (spec.kind == PortKind::ring) {
         return Port::attach(spec.text, dataplane::dpdk::WireEnd::attach(spec.name), options.mtu,
                             pools.receive);
@@ -99,18 +84,17 @@ unsigned PortPools::megabytes(const PortOptions& options) {
 }
 
 PortContext::PortContext(unsigned number, const PortOptions& options, const PortSpec& spec,
-                         const net::VlanStack& vlan, std::shared_ptr<PortPools> pools, Log log,
-                         LinkChanged link_changed)
+                         const net::VlanStack& vlan, std::shared_ptr<PortPools> pools, Log log)
     : options_(options),
       lock_(lock_name(number, spec)),
       pools_(std::move(pools)),
       vlan_(vlan),
+      interface_(claim_interface(spec, options, vlan)),
       port_(open_port(number, options, spec, *pools_)),
       filter_(port_),
       responder_(port_.mac(), options.address.address, vlan_),
       neighbours_({.own = options.address, .mac = port_.mac(), .gateway = options.gateway}),
       log_(std::move(log)),
-      link_changed_(std::move(link_changed)),
       link_up_(port_.link_up()) {
     if (!link_up_ && spec.is_kernel_interface()) {
         log_(fmt::format("port '{0}' has no link; 'ip link set {1} up' if that is not meant",
@@ -142,6 +126,7 @@ void PortContext::attach(WorkerProxy& proxy, std::size_t max_subscriptions) {
         .mac = port_.mac(), .address = options_.address.address, .vlan = vlan_};
     lane_ = proxy.worker().add_lane(
         std::make_unique<dataplane::Lane>(port_, pools_->transmit, identity, max_subscriptions));
+    proxy.worker().lane(lane_).link_up.store(link_up_, std::memory_order_relaxed);
 }
 
 void PortContext::handle(const dataplane::ControlFrame& frame) {
@@ -254,7 +239,6 @@ void PortContext::watch_link(Instant now) {
     proxy_->worker().lane(lane_).link_up.store(up, std::memory_order_relaxed);
     log_(fmt::format("port '{}': link {}", options_.port, up ? "up" : "down"));
     igmp_->link_changed(up, now);
-    link_changed_(up, now);
     if (up) announce();
 }
 

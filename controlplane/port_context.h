@@ -2,6 +2,7 @@
 #pragma once
 
 #include <controlplane/igmp_agent.h>
+#include <controlplane/kernel_interface.h>
 #include <controlplane/neighbours.h>
 #include <controlplane/port_lock.h>
 #include <controlplane/port_spec.h>
@@ -50,13 +51,11 @@ struct NeighbourWatch {
 class PortContext {
 public:
     using Log = std::function<void(std::string_view)>;
-    using LinkChanged = std::function<void(bool up, Instant now)>;
 
     /// Opens and starts the port. Errors: throws std::system_error that names the port and the
     /// cure.
     PortContext(unsigned number, const PortOptions& options, const PortSpec& spec,
-                const net::VlanStack& vlan, std::shared_ptr<PortPools> pools, Log log,
-                LinkChanged link_changed);
+                const net::VlanStack& vlan, std::shared_ptr<PortPools> pools, Log log);
 
     /// Before the worker runs. `proxy` speaks to the worker that polls the port.
     void attach(WorkerProxy& proxy, std::size_t max_subscriptions);
@@ -85,6 +84,13 @@ public:
     [[nodiscard]] dataplane::LaneIndex lane() const { return lane_; }
     [[nodiscard]] const std::shared_ptr<PortPools>& pools() const { return pools_; }
     [[nodiscard]] bool link_up() const { return link_up_; }
+    /// Counts the ways out that are lent to the worker. False: it takes no more.
+    [[nodiscard]] bool take_outlet() {
+        if (outlets_ == dataplane::Lane::kMaxOutlets) return false;
+        ++outlets_;
+        return true;
+    }
+    void give_outlet_back() { --outlets_; }
     [[nodiscard]] PortStatus status() const;
 
 private:
@@ -98,6 +104,7 @@ private:
     PortLock lock_;
     std::shared_ptr<PortPools> pools_;
     net::VlanStack vlan_;
+    std::unique_ptr<KernelInterface> interface_;  // outlives the port; unset: no kernel interface
     dataplane::dpdk::Port port_;
     dataplane::MulticastFilter filter_;
     Responder responder_;
@@ -108,8 +115,8 @@ private:
     std::unique_ptr<IgmpAgent> igmp_;
     WorkerProxy* proxy_ = nullptr;
     dataplane::LaneIndex lane_ = 0;
+    std::size_t outlets_ = 0;
     Log log_;
-    LinkChanged link_changed_;
     bool link_up_;
     Instant link_watched_{};
 };

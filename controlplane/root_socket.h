@@ -30,6 +30,8 @@ public:
     Result<RequestId> oldest_request() override;
     [[nodiscard]] const PendingJoin* find_request(RequestId request) const override;
     Result<std::shared_ptr<SocketCore>> answer(RequestId request, const Answer& answer) override;
+    /// Admission goes on: the leaves tell of their own links.
+    void link_lost(const PortContext&) override {}
     [[nodiscard]] bool has_timers() const override { return true; }
     void tick(Instant now) override;
 
@@ -66,6 +68,7 @@ public:
     [[nodiscard]] Result<UserData> peer_data() const override;
     [[nodiscard]] Result<Peer> peer() const override;
     Result<void> say(const UserData& data) override;
+    void link_lost(const PortContext&) override {}
 
 private:
     friend class RootSocket;

@@ -8,7 +8,11 @@ SocketCore::SocketCore(SocketId id, const SocketOptions& options, PortContext& p
       options_(options),
       receiver_(options.receiver != nullptr ? options.receiver->impl() : nullptr),
       port_(port),
-      pools_(port.pools()) {}
+      pools_(port.pools()) {
+    if (options.handler.call == nullptr && options.sender.source.call == nullptr) return;
+    lent_ = std::make_shared<std::promise<void>>();
+    let_go_ = lent_->get_future();
+}
 
 Result<void> SocketCore::may_join() const {
     switch (state_) {
@@ -49,7 +53,6 @@ Result<void> SocketCore::set_sources(const SourceFilter&) {
     return failure(std::errc::operation_not_supported);
 }
 void SocketCore::tick(Instant) {}
-void SocketCore::link_changed(bool, Instant) {}
 
 std::optional<UserData> SocketCore::hear() {
     if (talk_.empty()) return std::nullopt;
@@ -102,7 +105,8 @@ void SocketCore::attach(AttachPlan plan, Attachment::Ready ready) {
                                                          .cookie = options_.cookie,
                                                          .handler = options_.handler,
                                                          .receiver = receiver_,
-                                                         .sender = options_.sender},
+                                                         .sender = options_.sender,
+                                                         .lent = lent_},
                                                std::move(plan));
     attachment_->attach(scope_, loopback_, std::move(ready));
 }
@@ -129,12 +133,19 @@ void SocketCore::in_place(Instant at) {
     connected_at_ = at;
 }
 
+void SocketCore::link_lost(const PortContext& port) {
+    if (&port != &port_ || state_ != State::joining) return;
+    if (attachment_) attachment_->detach();
+    complete(std::make_error_code(std::errc::network_down), std::chrono::steady_clock::now());
+}
+
 void SocketCore::close() {
     if (state_ == State::closed) return;
     events_.reset();
     closing();
     detach();
     state_ = State::closed;
+    lent_.reset();
     if (auto waiter = std::exchange(request_waiter_, nullptr)) waiter();
     if (auto waiter = std::exchange(waiter_, nullptr)) {
         waiter(std::make_error_code(std::errc::operation_canceled));
@@ -171,13 +182,14 @@ Result<void> SocketCore::select(std::shared_ptr<EventQueue::Impl> queue, EventMa
     return {};
 }
 
-Result<std::shared_ptr<dataplane::SendQueue>> SocketCore::send_queue() const {
+Result<std::shared_ptr<dataplane::SendQueue>> SocketCore::send_queue() {
     if (state_ == State::closed) return failure(std::errc::not_a_socket);
-    if (state_ != State::joined || !attachment_) return failure(std::errc::not_connected);
+    if (state_ != State::joined || !attachment_ || !attachment_->sends()) {
+        return failure(std::errc::not_connected);
+    }
     if (options_.sender.source.call != nullptr) {
         return failure(std::errc::operation_not_supported);
     }
-    if (!attachment_->send_queue()) return failure(std::errc::not_connected);
     return attachment_->send_queue();
 }
 

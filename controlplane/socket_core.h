@@ -10,6 +10,7 @@
 #include <joinleaf/socket.h>
 #include <deque>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 
@@ -46,10 +47,9 @@ public:
     virtual Result<void> say(const UserData& data);
     [[nodiscard]] std::optional<UserData> hear();
 
-    /// Whether tick() and link_changed() are wanted; tick() about once a millisecond.
+    /// Whether tick() is wanted, about once a millisecond.
     [[nodiscard]] virtual bool has_timers() const { return false; }
     virtual void tick(Instant now);
-    virtual void link_changed(bool up, Instant now);
     /// Called once with the result of the join that is under way; cleared by it.
     void wait_for_join(std::function<void(std::error_code)> waiter) { waiter_ = std::move(waiter); }
 
@@ -58,11 +58,20 @@ public:
     Result<void> set_loopback(bool on);
     Result<void> set_nonblocking(bool on);
     Result<void> select(std::shared_ptr<EventQueue::Impl> queue, EventMask mask);
-    [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue() const;
+    /// The first call gives a socket that also receives its way out.
+    [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
     [[nodiscard]] Result<Instant> connected_at() const;
+
+    /// A join whose report has not left fails: who waits for it must not wait for the cable.
+    virtual void link_lost(const PortContext& port);
 
     /// M11, M26. A join under way ends with operation_canceled.
     void close();
+    /// Any thread, after close(). Waits until the worker no longer calls what the application gave
+    /// this socket.
+    void wait_until_let_go() const {
+        if (let_go_.valid()) let_go_.wait();
+    }
 
     [[nodiscard]] SocketId id() const { return id_; }
     [[nodiscard]] std::size_t port_index() const { return options_.port; }
@@ -109,6 +118,10 @@ private:
     std::uint8_t scope_ = 1;
     bool loopback_ = false;
     bool nonblocking_ = false;
+    /// Held with all that the worker may call the application through. Nobody keeps this promise:
+    /// it is broken when the last holder has let go. None where the worker calls nothing.
+    std::shared_ptr<std::promise<void>> lent_;
+    std::shared_future<void> let_go_;
     std::shared_ptr<EventQueue::Impl> events_;
     EventMask mask_ = 0;
     std::function<void(std::error_code)> waiter_;

@@ -101,6 +101,32 @@ private:
     Instant held_since_{};
 };
 
+/// How receiving ended. A failed output does not keep the leaf from leaving its groups.
+struct Outcome {
+    std::string_view reason;
+    std::optional<Failure> failed;
+};
+
+template <class ShouldStop>
+Outcome receive(Subscriber& subscriber, ShouldStop should_stop) {
+    try {
+        return {.reason = subscriber.run(should_stop), .failed = {}};
+    } catch (const Failure& failure) {
+        return {.reason = "error", .failed = failure};
+    }
+}
+
+/// Writes what still waits, after the leaf has left.
+std::optional<Failure> finish(Subscriber& subscriber, Output& output) {
+    try {
+        subscriber.drain();
+        output.close();
+        return {};
+    } catch (const Failure& failure) {
+        return failure;
+    }
+}
+
 struct Member {
     Socket socket;
     Connected connected;
@@ -152,34 +178,22 @@ int run_leaf(const LeafOptions& options, Surroundings& surroundings) {
     port.buffers = kBuffers;
     Runtime runtime = start_one_port(Role::leaf, options.common, port, surroundings);
     Output output = Output::open(options.output);
+    output.stop_waiting_on(surroundings.signals.fd());
     Receiver receiver = must(runtime.open_receiver({.capacity = kQueue}), "open a receive queue");
     std::vector<Member> members = join_groups(runtime, options, receiver, surroundings);
 
     const Instant joined = members.back().connected.at;
     Ticker ticker(Role::leaf, runtime, report, joined);
     Subscriber subscriber(options, receiver, output);
-    std::optional<Failure> failed;
-    std::string_view reason = "error";
-    try {
-        reason = subscriber.run([&](Instant now) -> std::string_view {
-            ticker.tick(now, subscriber.taken());
-            if (surroundings.signals.asked_to_stop()) return "signal";
-            if (options.duration && now - joined >= *options.duration) return "duration";
-            return "";
-        });
-    } catch (const Failure& failure) {
-        failed = failure;
-    }
-    report.json({{"event", "closed"}, {"reason", reason}});
+    const Outcome outcome = receive(subscriber, [&](Instant now) -> std::string_view {
+        ticker.tick(now, subscriber.taken());
+        if (surroundings.signals.asked_to_stop()) return "signal";
+        if (options.duration && now - joined >= *options.duration) return "duration";
+        return "";
+    });
+    report.json({{"event", "closed"}, {"reason", outcome.reason}});
     for (auto& member : members) member.socket.close();
-    try {
-        if (!failed) {
-            subscriber.drain();
-            output.close();
-        }
-    } catch (const Failure& failure) {
-        failed = failure;
-    }
+    const auto failed = outcome.failed ? outcome.failed : finish(subscriber, output);
     const Status status = runtime.status();
     runtime.stop();
     tell(Role::leaf, summary_of(status, members, subscriber), report);

@@ -2,13 +2,19 @@
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/output.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <filesystem>
 
 namespace joinleaf::app {
 namespace {
+
+constexpr int kReaderPatienceMs = 1000;  // once the end is asked for
 
 constexpr std::string_view kCure =
     "name a file you may write with --output, or - for standard output, or null";
@@ -44,7 +50,10 @@ Output Output::open(const std::string& path) {
 }
 
 Output::Output(Descriptor fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {
-    if (fd_) collected_.resize(kCollect);
+    if (!fd_) return;
+    collected_.resize(kCollect);
+    struct stat kind {};
+    is_pipe_ = ::fstat(fd_.get(), &kind) == 0 && S_ISFIFO(kind.st_mode);
 }
 
 void Output::append(const Datagram& datagram) {
@@ -56,7 +65,12 @@ void Output::append(const Datagram& datagram) {
 void Output::flush() {
     std::size_t done = 0;
     while (done < filled_) {
-        const ssize_t put = ::write(fd_.get(), collected_.data() + done, filled_ - done);
+        std::size_t most = filled_ - done;
+        if (is_pipe_) {
+            wait_for_reader();
+            most = std::min<std::size_t>(most, PIPE_BUF);  // this much never waits
+        }
+        const ssize_t put = ::write(fd_.get(), collected_.data() + done, most);
         if (put < 0) {
             if (errno == EINTR) continue;
             fail(errno);
@@ -65,6 +79,16 @@ void Output::flush() {
         written_ += static_cast<std::uint64_t>(put);
     }
     filled_ = 0;
+}
+
+void Output::wait_for_reader() const {
+    std::array<pollfd, 2> waits{pollfd{fd_.get(), POLLOUT, 0}, pollfd{stop_fd_, POLLIN, 0}};
+    while (::poll(waits.data(), waits.size(), -1) < 0 || waits[0].revents == 0) {
+        if (waits[1].revents == 0) continue;
+        if (::poll(waits.data(), 1, kReaderPatienceMs) > 0) return;
+        throw Failure(fmt::format("{} is not read; {} octets were written and {} more had arrived",
+                                  name_, written_, filled_));
+    }
 }
 
 void Output::close() {

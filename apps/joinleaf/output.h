@@ -21,6 +21,9 @@ public:
     /// Takes over a descriptor; `name` is used in errors.
     Output(Descriptor fd, std::string name);
 
+    /// From now on a reader that does not read is not waited for once `fd` is readable.
+    void stop_waiting_on(int fd) noexcept { stop_fd_ = fd; }
+
     /// Appends a payload. Errors: throws Failure, which tells the octets that were written.
     void append(const Datagram& datagram);
     /// Writes what has been collected. Errors: as append().
@@ -36,12 +39,15 @@ private:
     static constexpr std::size_t kCollect = std::size_t{1} << 20;
 
     [[noreturn]] void fail(int code) const;
+    void wait_for_reader() const;
 
     Descriptor fd_;  // none: payloads go nowhere
     std::string name_;
     std::vector<std::byte> collected_;
     std::size_t filled_ = 0;
     std::uint64_t written_ = 0;
+    int stop_fd_ = -1;
+    bool is_pipe_ = false;
 };
 
 }  // namespace joinleaf::app

@@ -16,11 +16,13 @@ public:
     /// The name of the signal that asks for the end, once there is one. From then on the signals
     /// have their usual effect again: a second one ends the program on the spot.
     [[nodiscard]] std::optional<std::string_view> asked_to_stop();
-    /// Readable when one waits.
-    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    /// For poll(2): readable from the moment one has come, for good.
+    [[nodiscard]] int fd() const noexcept { return either_.get(); }
 
 private:
-    Descriptor fd_;
+    Descriptor waiting_;  // readable while a signal waits
+    Descriptor taken_;    // readable once one has been taken
+    Descriptor either_;
     std::optional<std::string_view> asked_;
 };
 

@@ -352,6 +352,10 @@ void Story::measure_latency() {
         fmt::format("{} datagrams of {} octets, {} a second: from the root's application to "
                     "the leaf's",
                     grouped(kStampedDatagrams), kStampedOctets, 1s / kStampedApart));
+    report_.text(
+        fmt::format("  through worker, switch thread and worker again, on {} CPUs; what "
+                    "else runs on them shows in the tail",
+                    std::thread::hardware_concurrency()));
     begin(LeafSink::Work::measure);
     send_stamped(kStampedDatagrams, kStampedApart);
     for (const auto& leaf : leaves_) {

@@ -2,14 +2,19 @@
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/input.h>
 #include <apps/joinleaf/output.h>
+#include <apps/joinleaf/signals.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/wait.h>
 
 #include <array>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 namespace joinleaf::app {
 namespace {
@@ -201,12 +206,82 @@ TEST_F(OutputFile, IsCheckedWithoutBeingTouched) {
     EXPECT_THAT(failure_of([&] { Output::check(path(".")); }), HasSubstr("is a directory"));
 }
 
+TEST(OutputPipe, TakesMoreThanThePipeHoldsWhileSomebodyReads) {
+    Pipe pipe;
+    const int read_end = pipe.read.get();
+    std::size_t read = 0;
+    std::thread reader([&] {
+        std::array<char, 4096> part;
+        for (ssize_t got = 1; got > 0; read += static_cast<std::size_t>(got)) {
+            got = ::read(read_end, part.data(), part.size());
+            if (got < 0) break;
+        }
+    });
+    Output output(std::move(pipe.write), "pipe");
+    const std::string payload(50'000, 'x');
+    for (int i = 0; i < 50; ++i) output.append(datagram(payload));
+    output.close();
+    reader.join();
+    EXPECT_EQ(read, 2'500'000u);
+}
+
+TEST(OutputPipe, IsGivenUpWhenNobodyReadsAndTheEndIsAskedFor) {
+    Pipe pipe;
+    Pipe stop;
+    stop.put("!");
+    Output output(std::move(pipe.write), "pipe");
+    output.stop_waiting_on(stop.read.get());
+    const std::string payload(60'000, 'x');
+    const auto failure = failure_of([&] {
+        for (int i = 0; i < 50; ++i) output.append(datagram(payload));
+    });
+    EXPECT_THAT(failure, HasSubstr("pipe is not read; 65536 octets were written"));
+}
+
 TEST(OutputFullDisk, IsAnErrorThatTellsWhatWasWritten) {
     Output output = Output::open("/dev/full");
     output.append(datagram("lost?"));
     EXPECT_EQ(failure_of([&] { output.close(); }),
               "cannot write /dev/full: No space left on device; 0 octets were written; make room, "
               "or name another file with --output");
+}
+
+/// Runs `body` in a process of its own; returns how it exited.
+template <class Body>
+int in_a_process(Body body) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(body());
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+bool is_readable(int fd) {
+    pollfd ready{fd, POLLIN, 0};
+    return ::poll(&ready, 1, 0) == 1;
+}
+
+TEST(Signals, AskForTheEndAndStaySeen) {
+    EXPECT_EQ(in_a_process([] {
+                  Signals signals;
+                  if (signals.asked_to_stop() || is_readable(signals.fd())) return 1;
+                  ::kill(::getpid(), SIGTERM);
+                  if (!is_readable(signals.fd())) return 2;
+                  if (signals.asked_to_stop() != "SIGTERM") return 3;
+                  return is_readable(signals.fd()) && signals.asked_to_stop() ? 0 : 4;
+              }),
+              0);
+}
+
+TEST(Signals, TheSecondTimeEndTheProgram) {
+    EXPECT_EQ(in_a_process([] {
+                  Signals signals;
+                  ::kill(::getpid(), SIGINT);
+                  if (signals.asked_to_stop() != "SIGINT") return 1;
+                  ::kill(::getpid(), SIGINT);
+                  return 2;
+              }),
+              -SIGINT);
 }
 
 }  // namespace

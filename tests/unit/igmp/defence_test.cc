@@ -150,6 +150,21 @@ TEST(Pace, TheDeadlineMindsIt) {
     EXPECT_THAT(host.sent(), SizeIs(1));
 }
 
+// Somebody waits for a first report, nobody for its repetition.
+TEST(Pace, AJoinGoesBeforeTheRepetitionOfAnother) {
+    auto wanted = options();
+    wanted.mtu = kSmallestMtu;  // a record fills a report
+    wanted.reports_per_second = 1;
+    wanted.report_burst = 1;
+    HostUnderTest host(wanted);
+    host.join(kGroup);
+    host.advance(900ms);
+    host.join(kOther);
+    host.advance(1h);
+    EXPECT_THAT(host.sent(), ::testing::ElementsAre(to_exclude(kGroup), to_exclude(kOther),
+                                                    to_exclude(kGroup), to_exclude(kOther)));
+}
+
 // State changes go before answers: a flood of queries does not keep a join waiting.
 TEST(Pace, ChangesGoBeforeAnswers) {
     auto wanted = options();

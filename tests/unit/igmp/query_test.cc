@@ -13,9 +13,9 @@ constexpr Ipv4Address k5(10, 0, 0, 5), k6(10, 0, 0, 6), k50(10, 0, 0, 50), k51(1
 constexpr GroupAddress kExcluding = GroupAddress::of(239, 8, 8, 8);
 
 // kOther EX{}, kExcluding EX{50}, kChannel IN{5,6}; the network knows, the clock stands at 0.
-class Query_ : public ::testing::Test {
+class SettledHost : public ::testing::Test {
 protected:
-    explicit Query_(HostOptions wanted = options()) : host(wanted) {
+    explicit SettledHost(HostOptions wanted = options()) : host(wanted) {
         host.join(kOther);
         host.set(kExcluding, excluding({k50}));
         host.set(kChannel, including({k5, k6}));
@@ -43,10 +43,10 @@ protected:
     }
     HostUnderTest host;
 };
-class QueryValidity : public Query_ {};
-class GeneralQuery : public Query_ {};
-class GroupQuery : public Query_ {};
-class SourceQuery : public Query_ {};
+class QueryValidity : public SettledHost {};
+class GeneralQuery : public SettledHost {};
+class GroupQuery : public SettledHost {};
+class SourceQuery : public SettledHost {};
 
 // RSP-1, RSP-4, RSP-8, REP-6
 TEST_F(GeneralQuery, IsAnsweredWithEverythingAtADrawnMoment) {
@@ -346,7 +346,7 @@ TEST_F(QueryValidity, WithoutRouterAlertIsAnsweredAndCounted) {
     EXPECT_EQ(host.host.counters().queries_without_router_alert, 1u);
 }
 
-class StrictQuery : public Query_ {
+class StrictQuery : public SettledHost {
 protected:
     static HostOptions strict() {
         auto wanted = options();
@@ -354,7 +354,7 @@ protected:
         wanted.accept_any_ttl = true;
         return wanted;
     }
-    StrictQuery() : Query_(strict()) {}
+    StrictQuery() : SettledHost(strict()) {}
 };
 
 // QRY-24, D1
