@@ -3,7 +3,6 @@
 #include <net/if.h>
 
 #include <algorithm>
-#include <bit>
 #include <cctype>
 
 namespace joinleaf::controlplane {
@@ -74,17 +73,41 @@ Parsed<PortSpec> parse_port_spec(std::string_view text) {
     return interface_spec(PortKind::interface, text, text);
 }
 
+namespace {
+
+/// The slots of an AF_PACKET ring.
+struct PacketSlots {
+    unsigned size = 2048;
+    unsigned per_block = 32;
+    unsigned count = 4096;
+};
+
+// A slot holds the kernel's header (66 octets), Ethernet with two tags and the packet, and the
+// driver wants it no larger than one of our buffers. Blocks are whole pages and whole slots: 256
+// times 16 octets is a page.
+PacketSlots packet_slots(unsigned mtu) {
+    constexpr unsigned kRingOctets = 8U * 1024 * 1024;
+    PacketSlots slots;
+    const unsigned needed = (mtu + 66 + 22 + 15) / 16 * 16;
+    if (needed <= slots.size) return slots;
+    slots.size = needed;
+    slots.per_block = 256;
+    slots.count = std::max(1U, kRingOctets / (needed * slots.per_block)) * slots.per_block;
+    return slots;
+}
+
+}  // namespace
+
 std::string PortSpec::devargs(unsigned number, unsigned mtu) const {
     switch (kind) {
         case PortKind::pci:
         case PortKind::devargs:
             return text;
         case PortKind::interface: {
-            // One frame slot holds the kernel's own header and the largest frame.
-            const unsigned frame = std::max(2048U, std::bit_ceil(mtu + 128U));
+            const PacketSlots slots = packet_slots(mtu);
             return fmt::format(
                 "net_af_packet_jl{},iface={},framesz={},blocksz={},framecnt={},qpairs=1", number,
-                name, frame, std::max(frame, 65536U), std::max(256U, 8U * 1024 * 1024 / frame));
+                name, slots.size, slots.size * slots.per_block, slots.count);
         }
         case PortKind::xdp:
             return fmt::format("net_af_xdp_jl{},iface={}", number, name);

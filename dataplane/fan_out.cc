@@ -27,21 +27,21 @@ std::uint32_t from_queue(Lane& lane, Outlet& outlet, std::uint32_t limit, Burst&
 
 std::uint32_t from_source(Lane& lane, Outlet& outlet, std::uint32_t limit, Burst& burst,
                           Instant now) noexcept {
-    if (outlet.spare_count < limit) {
-        const std::span<Packet*> missing(outlet.spare.data() + outlet.spare_count,
-                                         limit - outlet.spare_count);
+    if (lane.spare_count < limit) {
+        const std::span<Packet*> missing(lane.spare.data() + lane.spare_count,
+                                         limit - lane.spare_count);
         if (!lane.transmit_pool.allocate(missing)) {
-            limit = outlet.spare_count;  // asks for less; nothing is lost
+            limit = lane.spare_count;  // asks for less; nothing is lost
         } else {
-            outlet.spare_count = limit;
+            lane.spare_count = limit;
         }
     }
     if (limit == 0) return 0;
     std::array<SendBuffer, kBurst> buffers;
     // The newest spares are handed out first, so that what is left stays at the front.
-    const std::uint32_t base = outlet.spare_count - limit;
+    const std::uint32_t base = lane.spare_count - limit;
     for (std::uint32_t i = 0; i < limit; ++i) {
-        Packet* packet = outlet.spare[base + i];
+        Packet* packet = lane.spare[base + i];
         buffers[i] = {.data = dpdk::payload_start(packet),
                       .capacity = outlet.payload_capacity,
                       .length = 0,
@@ -51,11 +51,11 @@ std::uint32_t from_source(Lane& lane, Outlet& outlet, std::uint32_t limit, Burst
         outlet.inline_source.call(outlet.inline_source.context, {buffers.data(), limit}, now),
         limit));
     for (std::uint32_t i = 0; i < n; ++i) {
-        burst[i] = {outlet.spare[base + i], buffers[i].length};
+        burst[i] = {lane.spare[base + i], buffers[i].length};
     }
-    std::copy(outlet.spare.begin() + base + n, outlet.spare.begin() + outlet.spare_count,
-              outlet.spare.begin() + base);
-    outlet.spare_count -= n;
+    std::copy(lane.spare.begin() + base + n, lane.spare.begin() + lane.spare_count,
+              lane.spare.begin() + base);
+    lane.spare_count -= n;
     return n;
 }
 
@@ -78,7 +78,11 @@ void write_header(Lane& lane, Outlet& outlet, Packet* packet, std::uint32_t leng
 }  // namespace
 
 std::uint32_t fan_out(Lane& lane, Outlet& outlet, Instant now) noexcept {
-    if (outlet.first != outlet.end || outlet.route == Route::waiting) return 0;
+    if (outlet.first != outlet.end || outlet.route == Route::waiting) {
+        // The application may go on filling its queue.
+        if (outlet.queue != nullptr) supply(lane, *outlet.queue);
+        return 0;
+    }
     Burst burst;
     const std::uint32_t limit = outlet.pacer.allowance(now, kBurst);
     if (limit == 0) return 0;

@@ -64,6 +64,7 @@ Lane::Lane(dpdk::Port& port_, dpdk::Mempool& transmit_pool_, const Identity& ide
 }
 
 Lane::~Lane() {
+    dpdk::free_all({spare.data(), spare_count});
     for (std::size_t i = 0; i < control_count; ++i) dpdk::free(control[i].packet);
 }
 

@@ -71,6 +71,9 @@ struct Lane {
     Subscriptions subscriptions;
     std::vector<Outlet*> outlets;
     std::size_t next_outlet = 0;  ///< where the next turn goes on
+    /// Buffers that an inline source left empty, for the next one.
+    std::array<dpdk::Packet*, dpdk::kBurst> spare{};
+    std::uint32_t spare_count = 0;
     std::array<OutgoingControl, kControlSlots> control{};
     std::size_t control_count = 0;
     Instant control_stuck_since{};

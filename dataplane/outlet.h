@@ -29,10 +29,7 @@ enum class Route : std::uint8_t {
 struct Outlet {
     explicit Outlet(const HeaderTemplate& header_) : header(header_) {}
     /// Frees what a worker that was stopped has left in it.
-    ~Outlet() {
-        dpdk::free_all({pending.data() + first, end - first});
-        dpdk::free_all({spare.data(), spare_count});
-    }
+    ~Outlet() { dpdk::free_all({pending.data() + first, end - first}); }
     Outlet(const Outlet&) = delete;
     Outlet& operator=(const Outlet&) = delete;
 
@@ -55,9 +52,6 @@ struct Outlet {
     std::array<std::uint16_t, dpdk::kBurst> pending_length{};  ///< payload octets of each
     std::uint32_t first = 0;
     std::uint32_t end = 0;
-    /// Buffers that the inline source left empty, for its next turn.
-    std::array<dpdk::Packet*, dpdk::kBurst> spare{};
-    std::uint32_t spare_count = 0;
     Instant stuck_since{};  ///< when the port last took nothing; zero: it takes
 
     // Written by the worker, read by anyone.

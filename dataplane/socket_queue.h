@@ -56,9 +56,13 @@ public:
     SendQueue(const SendQueue&) = delete;
     SendQueue& operator=(const SendQueue&) = delete;
 
-    /// Worker. Whether the application may be given another burst of empty buffers.
-    [[nodiscard]] bool wants_burst() const noexcept {
-        return empty_.capacity() - out_ >= dpdk::kBurst;
+    /// Worker. Whether the application may be given another burst of empty buffers. It starts with
+    /// one, and is given twice as many whenever it has used up all: who does not send leaves the
+    /// pool to others.
+    [[nodiscard]] bool wants_burst() noexcept {
+        const bool may_grow = quota_ < empty_.capacity();
+        if (may_grow && quota_ - out_ < dpdk::kBurst && empty_.empty()) quota_ *= 2;
+        return quota_ - out_ >= dpdk::kBurst;
     }
     void supply(std::span<dpdk::Packet* const> empties) noexcept;
     /// Worker. Takes filled buffers in order; those that were cancelled are freed on the way.
@@ -85,6 +89,7 @@ private:
     std::atomic<bool> closed_{false};
     // The worker's.
     alignas(kApart) std::size_t out_ = 0;  ///< buffers with the application or on the way
+    std::size_t quota_ = dpdk::kBurst;     ///< how many may be
     std::atomic<std::uint64_t> completed_{0};
     // The application's.
     alignas(kApart) std::uint64_t handed_over_ = 0;

@@ -85,8 +85,6 @@ std::uint32_t transmit(Lane& lane, Outlet& outlet, Instant now) noexcept {
 
 void close_outlet(Lane& lane, Outlet& outlet) noexcept {
     drop_pending(lane, outlet, DropReason::sender_closed);
-    dpdk::free_all({outlet.spare.data(), outlet.spare_count});
-    outlet.spare_count = 0;
     if (outlet.queue == nullptr) return;
     std::array<Filled, dpdk::kBurst> filled;
     while (const auto n = outlet.queue->collect(filled)) {

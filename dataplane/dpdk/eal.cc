@@ -43,6 +43,14 @@ public:
         return text_.substr(begin == std::string::npos ? 0 : begin + 1,
                             end - (begin == std::string::npos ? 0 : begin + 1) + 1);
     }
+    [[nodiscard]] std::string first_line() {
+        const std::lock_guard lock(mutex_);
+        return text_.substr(0, text_.find('\n'));
+    }
+    void clear() {
+        const std::lock_guard lock(mutex_);
+        text_.clear();
+    }
 
 private:
     void append(std::string_view text) {
@@ -254,6 +262,8 @@ void Eal::join(unsigned lcore) {
     }
 }
 
-std::string last_log_line() { return log_tail().last_line(); }
+void clear_log() { log_tail().clear(); }
+
+std::string first_log_line() { return log_tail().first_line(); }
 
 }  // namespace joinleaf::dataplane::dpdk

@@ -27,8 +27,10 @@ struct EalOptions {
 /// CPUs this process may run on, ascending.
 [[nodiscard]] std::vector<unsigned> usable_cpus();
 
-/// The last line that DPDK logged; for error messages.
-[[nodiscard]] std::string last_log_line();
+/// Forgets what DPDK has logged. Before something that may fail in the driver's own words ...
+void clear_log();
+/// ... of which the first line names the cause; those after it say who else failed with it.
+[[nodiscard]] std::string first_log_line();
 
 /// Whether this machine has enough free hugepages for `memory_mb`.
 [[nodiscard]] bool hugepages_available(unsigned memory_mb);

@@ -31,6 +31,15 @@ std::recursive_mutex& devices() {
     return mutex;
 }
 
+// Many drivers return -1 for whatever went wrong; it is not errno's 1, 'not permitted'.
+int meaning_of(int result) { return result == -1 ? EIO : result; }
+
+// What the driver said since clear_log(), as the end of a sentence.
+std::string said() {
+    const auto line = first_log_line();
+    return line.empty() ? "" : fmt::format(" ({})", line);
+}
+
 // Locally administered; different for every port of the process.
 MacAddress made_up_mac() {
     static std::uint8_t made = 0;
@@ -54,9 +63,10 @@ std::uint16_t find_port(const std::string& devargs) {
 Port Port::attach(const std::string& spec, const std::string& devargs, std::uint16_t mtu,
                   Mempool& receive_pool) {
     const std::lock_guard lock(devices());
+    clear_log();
     const int result = rte_dev_probe(devargs.c_str());
     if (result < 0) {
-        fail(result, fmt::format("port '{}' could not be opened: {}", spec, last_log_line()));
+        fail(meaning_of(result), fmt::format("port '{}' could not be opened{}", spec, said()));
     }
     const std::uint16_t id = find_port(devargs);
     if (id == RTE_MAX_ETHPORTS) {
@@ -101,7 +111,9 @@ void Port::configure(Mempool& receive_pool) {
                                  mtu_, info.max_mtu));
     }
     rte_eth_conf conf{};
-    conf.rxmode.mtu = mtu_;
+    // AF_PACKET names 1518 octets as its limit, whatever its slots were made to hold.
+    conf.rxmode.mtu =
+        driver_ == "net_af_packet" ? std::min<std::uint32_t>(mtu_, RTE_ETHER_MTU) : mtu_;
     constexpr auto kReceiveChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
     constexpr auto kTransmitWanted = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM |
                                      RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
@@ -114,10 +126,13 @@ void Port::configure(Mempool& receive_pool) {
     offloads_.multi_segment_transmit = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
 
     const auto check = [this](int result, std::string_view what) {
-        if (result != 0) fail(result, fmt::format("port '{}': {}", spec_, what));
+        if (result != 0) {
+            fail(meaning_of(result), fmt::format("port '{}': {}{}", spec_, what, said()));
+        }
     };
+    clear_log();
     check(rte_eth_dev_configure(id_, 1, 1, &conf),
-          fmt::format("the driver {} refused the configuration ({})", driver_, last_log_line()));
+          fmt::format("the driver {} refused the configuration", driver_));
     std::uint16_t receive_slots = kDescriptors;
     std::uint16_t transmit_slots = kDescriptors;
     check(rte_eth_dev_adjust_nb_rx_tx_desc(id_, &receive_slots, &transmit_slots),

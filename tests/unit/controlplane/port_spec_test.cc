@@ -51,14 +51,15 @@ TEST(PortSpec, AKernelInterfaceGoesThroughAfPacket) {
               "net_af_packet_jl2,iface=veth0,framesz=2048,blocksz=65536,framecnt=4096,qpairs=1");
 }
 
-// A frame slot must hold the kernel's header and the frame; blocks hold whole frames.
-TEST(PortSpec, AfPacketFramesGrowWithTheMtu) {
-    EXPECT_THAT(spec("veth0").devargs(0, 1920), HasSubstr("framesz=2048,"));
-    EXPECT_THAT(spec("veth0").devargs(0, 1921), HasSubstr("framesz=4096,"));
+// A slot must hold the kernel's header and the frame and fit a buffer; blocks hold whole slots and
+// whole pages.
+TEST(PortSpec, AfPacketSlotsGrowWithTheMtu) {
+    EXPECT_THAT(spec("veth0").devargs(0, 1960), HasSubstr("framesz=2048,blocksz=65536,"));
+    EXPECT_THAT(spec("veth0").devargs(0, 1961), HasSubstr("framesz=2064,blocksz=528384,"));
     EXPECT_THAT(spec("veth0").devargs(0, 9000),
-                AllOf(HasSubstr("framesz=16384,"), HasSubstr("blocksz=65536,")));
-    EXPECT_THAT(spec("veth0").devargs(0, 65000),
-                AllOf(HasSubstr("framesz=65536,"), HasSubstr("framecnt=256,")));
+                HasSubstr("framesz=9088,blocksz=2326528,framecnt=768,"));
+    EXPECT_THAT(spec("veth0").devargs(0, 65000), HasSubstr("framesz=65088,"));
+    EXPECT_THAT(spec("veth0").devargs(0, 65000), HasSubstr("framecnt=256,"));
 }
 
 TEST(PortSpec, XdpNamesAKernelInterface) {

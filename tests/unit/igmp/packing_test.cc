@@ -245,6 +245,25 @@ TEST(Spreading, AFasterQueryAmidTheAnswerHurriesIt) {
     EXPECT_LE(after.back().at - asked_at, 2s);
 }
 
+// RSP-3: nor does a flood of queries make it any faster than one slot a report.
+TEST(Spreading, AFloodAmidTheAnswerDoesNotHurryIt) {
+    HostUnderTest host(options());
+    joined(host, 183 * 9);
+    host.advance(1h);
+    host.sent();
+    host.delays.randomize(1);
+    host.hear(general_query());
+    host.advance(2s);
+    host.sent();
+    for (int i = 0; i < 4000; ++i) {
+        host.hear(general_query());
+        host.advance(1ms);
+    }
+    EXPECT_LE(host.sent().size(), 5u);
+    host.advance(1h);
+    EXPECT_LE(host.sent().size(), 10u);
+}
+
 // RSP-8, RSP-13: the walk minds groups that come and go while it is under way.
 TEST(Spreading, GroupsMayComeAndGoAmidTheAnswer) {
     HostUnderTest host(options());
