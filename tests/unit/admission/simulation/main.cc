@@ -60,6 +60,57 @@ TEST(Simulation, IsTheSameForTheSameSeed) {
     }
 }
 
+// Trouble that no seed meets would prove nothing.
+TEST(Simulation, MeetsEverything) {
+    std::ostringstream trace;
+    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+        EXPECT_EQ(failure_of(seed, &trace), std::nullopt);
+    }
+    const std::string all = trace.str();
+    for (const char* what : {"freezes",
+                             "thaws",
+                             "is killed",
+                             "loses power",
+                             "starts again",
+                             "has its clock jump",
+                             "loses its data link",
+                             "cancels its invitation",
+                             "listens no more",
+                             "expels",
+                             "network    loses",
+                             "network    stalls",
+                             "accept: connection_reset",
+                             "accept: permission_denied",
+                             "invited ok",
+                             "invited connection_refused",
+                             "invited connection_reset",
+                             "invited network_down",
+                             "invited network_unreachable",
+                             "invited operation_canceled",
+                             "invited timed_out",
+                             "invited protocol_error",
+                             "closed ok",
+                             "closed connection_aborted",
+                             "closed connection_reset",
+                             "closed network_down",
+                             "closed timed_out",
+                             "joined ok",
+                             "joined connection_aborted",
+                             "joined connection_refused",
+                             "joined connection_reset",
+                             "joined network_down",
+                             "joined network_unreachable",
+                             "joined operation_canceled",
+                             "joined timed_out",
+                             "Refuse message_size",
+                             "Refuse protocol_error",
+                             "Farewell protocol_error",
+                             "root said",
+                             "said \"psst\""}) {
+        EXPECT_NE(all.find(what), std::string::npos) << what;
+    }
+}
+
 bool take(std::string_view argument, std::string_view option, std::uint64_t& value) {
     if (!argument.starts_with(option)) return false;
     argument.remove_prefix(option.size());

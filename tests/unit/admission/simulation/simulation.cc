@@ -31,7 +31,7 @@ Simulation::Simulation(std::uint64_t seed, std::ostream* trace)
     for (std::size_t i = 1, n = 1 + chance_.below(2); i <= n; ++i) {
         roots_.push_back(std::make_unique<RootProcess>(
             machine(fmt::format("root {}", i), address(1, i)), address(2, i), times_));
-        if (chance_.percent(90)) roots_.back()->listen(1 + chance_.below(4));
+        if (chance_.percent(95)) roots_.back()->listen(1 + chance_.below(4));
     }
     for (std::size_t i = 1, n = 1 + chance_.below(5); i <= n; ++i) {
         leaves_.push_back(std::make_unique<LeafProcess>(
@@ -45,7 +45,7 @@ Simulation::Simulation(std::uint64_t seed, std::ostream* trace)
 }
 
 void Simulation::run() {
-    for (std::size_t steps = 20 + chance_.below(100); steps > 0; --steps) {
+    for (std::size_t steps = 20 + chance_.below(250); steps > 0; --steps) {
         run_for(chance_.percent(60) ? chance_.between(0s, 50ms) : chance_.between(0s, 1s));
         trouble();
         check();
@@ -90,7 +90,7 @@ void Simulation::root_does() {
         case 2:
             return root.cancel_invite();
         case 3:
-            return leaves.empty() ? void() : root.expel(chance_.of(leaves));
+            return leaves.empty() || chance_.percent(50) ? void() : root.expel(chance_.of(leaves));
         case 4:
         case 5:
             return leaves.empty() ? void() : root.say(chance_.of(leaves));
@@ -118,7 +118,7 @@ void Simulation::leaf_does() {
         case 1:
             return chance_.percent(30) ? leaf.close_listener() : void();
         case 2:
-            return leaf.close(socket);
+            return chance_.percent(60) ? leaf.close(socket) : void();
         case 3:
             return chance_.percent(30) ? leaf.link_down(socket) : void();
         case 4:
