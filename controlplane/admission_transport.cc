@@ -99,7 +99,7 @@ public:
 
     void stop_listening() {
         acceptor_.close();
-        while (const auto stranger = gate_.greediest()) remove(*stranger);
+        while (const auto stranger = gate_.greediest()) evict(*stranger);
     }
 
     ConnectionId next_connection() { return ConnectionId{++last_connection_}; }
@@ -141,6 +141,7 @@ private:
     void refuse_version(const ConnectionPtr& connection);
     void leave(const ConnectionPtr& connection);
     void remove(ConnectionId id);
+    void evict(ConnectionId stranger);
     static void close_socket(AdmissionConnection& connection);
 
     // Time.
@@ -250,7 +251,7 @@ bool AdmissionTransport::Impl::accept_one() {
     await_read(connection);
     if (gate_.half_open() > options_.max_half_open) {
         ++counters_.half_open_evicted;
-        remove(*gate_.greediest());
+        evict(*gate_.greediest());
     }
     return true;
 }
@@ -260,7 +261,7 @@ void AdmissionTransport::Impl::out_of_files() {
     ++counters_.out_of_files;
     if (const auto stranger = gate_.greediest()) {
         ++counters_.half_open_evicted;
-        remove(*stranger);
+        evict(*stranger);
         return;
     }
     acceptor_.turn_one_away();
@@ -276,7 +277,7 @@ bool AdmissionTransport::Impl::make_room() {
     const auto stranger = gate_.greediest();
     if (!stranger) return false;
     ++counters_.half_open_evicted;
-    remove(*stranger);
+    evict(*stranger);
     return true;
 }
 
@@ -286,7 +287,7 @@ bool AdmissionTransport::Impl::may_speak(AdmissionConnection& connection) {
     connection.spoke = true;
     if (gate_.spoke(connection.id, clock_now())) return true;
     ++counters_.address_too_fast;
-    remove(connection.id);
+    evict(connection.id);
     return false;
 }
 
@@ -586,8 +587,12 @@ void AdmissionTransport::Impl::remove(ConnectionId id) {
     connections_.erase(found);
     gate_.closed(id);
     drop_deadline(*connection);
-    if (!connection->is_known()) forget_at_once(connection->socket.native_handle());
     close_socket(*connection);
+}
+
+void AdmissionTransport::Impl::evict(ConnectionId id) {
+    forget_at_once(connections_.at(id)->socket.native_handle());
+    remove(id);
 }
 
 void AdmissionTransport::Impl::close_socket(AdmissionConnection& connection) {
@@ -630,7 +635,7 @@ void AdmissionTransport::Impl::expire() {
     const Instant now = clock_now();
     while (const auto late = gate_.overdue(now)) {
         ++counters_.half_open_too_late;
-        remove(*late);
+        evict(*late);
     }
     for (int i = 0; i < kExpiries && !closed_; ++i) {
         if (deadlines_.empty() || deadlines_.begin()->first > now) break;
