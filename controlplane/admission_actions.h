@@ -14,7 +14,7 @@ namespace joinleaf::controlplane {
 /// One admission connection; numbers are given by whoever makes it and never used again.
 enum class ConnectionId : std::uint64_t {};
 
-/// One leaf as its root knows it, from the request or invitation on; never used again.
+/// One leaf as its root knows it, from acceptance or invitation on; never used again.
 enum class LeafId : std::uint64_t {};
 
 struct Dial {
@@ -31,7 +31,7 @@ struct HangUp {
 };
 
 // At a root.
-/// A request waits to be accepted (FD_ACCEPT on the listening socket).
+/// A request or an invitation waits to be accepted (FD_ACCEPT on the listening socket).
 struct RequestPending {};
 /// The invitation of `leaf` has ended: FD_CONNECT on the root's socket (M5, M11).
 struct InvitationDone {
@@ -44,7 +44,8 @@ struct LeafConnected {
     LeafId leaf;
     Ipv4Address data_address;
 };
-/// FD_CLOSE on the socket that stands for the leaf.
+/// FD_CLOSE on the socket that stands for the leaf; also after expel(), so that whoever keeps the
+/// members hears of every end.
 struct LeafClosed {
     LeafId leaf;
     Ipv4Address data_address;
@@ -60,6 +61,7 @@ struct LeafSaid {
 struct JoinGroup {
     SessionOffer offer;
 };
+/// Comes exactly once after each JoinGroup, also when joining has failed.
 struct LeaveGroup {};
 /// The leaf's own request, or the accepted invitation, has ended: FD_CONNECT (M6, M11).
 struct JoinDone {

@@ -8,17 +8,16 @@ ControlLoop::ControlLoop() : work_(asio::make_work_guard(io_)), timer_(io_) {
         pthread_setname_np(pthread_self(), "jl-control");
         io_.run();
     });
-    thread_id_ = thread_.get_id();
 }
 
 ControlLoop::~ControlLoop() { stop(); }
 
 void ControlLoop::stop() {
-    {
-        const std::lock_guard gate(gate_);
-        if (stopped_) return;
-        stopped_ = true;
-    }
+    // Held to the end: a call that comes meanwhile runs on its own thread, and must not do so
+    // beside what this one still has to do.
+    const std::lock_guard gate(gate_);
+    if (stopped_) return;
+    stopped_ = true;
     asio::post(io_, [this] { quiet(); });
     work_.reset();
     thread_.join();

@@ -34,7 +34,7 @@ public:
     /// thread; on the control thread itself, and after stop(), it runs at once.
     template <class Work>
     std::invoke_result_t<Work> call(Work&& work) {
-        if (std::this_thread::get_id() == thread_id_) return work();
+        if (is_inside()) return work();
         std::unique_lock gate(gate_);
         if (stopped_) return work();
         std::packaged_task<std::invoke_result_t<Work>()> task(std::forward<Work>(work));
@@ -49,20 +49,24 @@ public:
     /// Control thread: no more ticks.
     void quiet();
 
-    /// Runs what was posted and ends the thread. Any thread but the control thread; idempotent.
+    /// Runs what was posted and ends the thread, which has ended when this returns. Any thread but
+    /// the control thread; idempotent.
     void stop();
+
+    /// Whether this is the control thread.
+    [[nodiscard]] bool is_inside() const { return io_.get_executor().running_in_this_thread(); }
 
 private:
     void arm();
 
-    asio::io_context io_;
+    mutable asio::io_context io_;
     std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
     asio::steady_timer timer_;
     Duration period_{};
     std::function<void()> tick_;
-    std::mutex gate_;  ///< between those who post and the one who stops
+    std::recursive_mutex
+        gate_;  ///< between those who call and the one who stops; afterwards, among callers
     bool stopped_ = false;
-    std::thread::id thread_id_;
     std::thread thread_;
 };
 

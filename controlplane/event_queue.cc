@@ -3,9 +3,15 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace joinleaf {
+namespace {
+
+constexpr std::chrono::milliseconds kLongestPoll = std::chrono::hours(24);
+
+}  // namespace
 
 std::string_view name(EventType type) noexcept {
     switch (type) {
@@ -47,14 +53,17 @@ int EventQueue::fd() const noexcept { return impl_ ? impl_->fd() : -1; }
 
 std::optional<Event> EventQueue::wait(std::chrono::milliseconds timeout) noexcept {
     if (!impl_) return std::nullopt;
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    // Longer than any program runs, and far from the end of the clock.
+    constexpr std::chrono::milliseconds kForEver = std::chrono::years(100);
+    const auto deadline = std::chrono::steady_clock::now() +
+                          std::clamp(timeout, std::chrono::milliseconds::zero(), kForEver);
     for (;;) {
         if (auto event = next()) return event;
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(
             deadline - std::chrono::steady_clock::now());
         if (left.count() <= 0) return std::nullopt;
         pollfd waiting{.fd = impl_->fd(), .events = POLLIN, .revents = 0};
-        poll(&waiting, 1, static_cast<int>(left.count()));
+        poll(&waiting, 1, static_cast<int>(std::min(left, kLongestPoll).count()));
     }
 }
 

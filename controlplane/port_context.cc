@@ -1,15 +1,14 @@
 #include <controlplane/port_context.h>
 #include <dataplane/dpdk/error.h>
 #include <fmt/format.h>
-#include <net/if.h>
-#include <sys/socket.h>
+#include <net/frame.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 namespace joinleaf::controlplane {
 namespace {
@@ -27,28 +26,16 @@ std::uint16_t data_room(std::uint16_t mtu) {
 }
 
 // What a person meets first is told before the driver fails in its own words.
-void check_interface(const PortSpec& spec) {
-    if (!spec.is_kernel_interface()) return;
-    if (if_nametoindex(spec.name.c_str()) == 0) {
-        dataplane::dpdk::fail(
-            ENODEV, fmt::format("there is no network interface '{}'; 'ip link' lists what there "
-                                "is",
-                                spec.name));
-    }
-    const int probe = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-    if (probe < 0) {
-        const int code = errno;
-        dataplane::dpdk::fail(
-            code, fmt::format("no permission to open '{}'; run as root, or give the program "
-                              "CAP_NET_RAW (setcap cap_net_raw+ep)",
-                              spec.text));
-    }
-    close(probe);
+std::unique_ptr<KernelInterface> claim_interface(const PortSpec& spec, const PortOptions& options,
+                                                 const net::VlanStack& vlan) {
+    if (!spec.is_kernel_interface()) return nullptr;
+    auto interface = std::make_unique<KernelInterface>(spec.name);
+    interface->check_mtu(options.mtu, static_cast<unsigned>(vlan.tags()));
+    return interface;
 }
 
 Port open_port(unsigned number, const PortOptions& options, const PortSpec& spec,
                PortPools& pools) {
-    check_interface(spec);
     if (spec.kind == PortKind::ring) {
         return Port::attach(spec.text, dataplane::dpdk::WireEnd::attach(spec.name), options.mtu,
                             pools.receive);
@@ -102,9 +89,11 @@ PortContext::PortContext(unsigned number, const PortOptions& options, const Port
       lock_(lock_name(number, spec)),
       pools_(std::move(pools)),
       vlan_(vlan),
+      interface_(claim_interface(spec, options, vlan)),
       port_(open_port(number, options, spec, *pools_)),
       filter_(port_),
       responder_(port_.mac(), options.address.address, vlan_),
+      neighbours_({.own = options.address, .mac = port_.mac(), .gateway = options.gateway}),
       log_(std::move(log)),
       link_up_(port_.link_up()) {
     if (!link_up_ && spec.is_kernel_interface()) {
@@ -137,6 +126,7 @@ void PortContext::attach(WorkerProxy& proxy, std::size_t max_subscriptions) {
         .mac = port_.mac(), .address = options_.address.address, .vlan = vlan_};
     lane_ = proxy.worker().add_lane(
         std::make_unique<dataplane::Lane>(port_, pools_->transmit, identity, max_subscriptions));
+    proxy.worker().lane(lane_).link_up.store(link_up_, std::memory_order_relaxed);
 }
 
 void PortContext::handle(const dataplane::ControlFrame& frame) {
@@ -159,6 +149,9 @@ void PortContext::handle_packet(const Packet* packet, const dataplane::ControlFr
     // An IPv4 header begins with its version; an ARP message with the hardware type, 1.
     if (message.empty() || message[0] == std::byte{0}) {
         reply(std::span(out).first(responder_.answer_arp(message, out)));
+        if (const auto arp = net::parse_arp(message)) {
+            neighbours_.received(*arp, frame.at, neighbour_news_);
+        }
         return;
     }
     const auto ip = net::parse_ipv4(message);
@@ -193,8 +186,47 @@ void PortContext::announce() {
     reply(std::span<const std::byte>(out).first(responder_.announce(out)));
 }
 
+std::optional<NeighbourWatch> PortContext::watch_neighbour(Ipv4Address host,
+                                                           NeighbourChanged changed) {
+    const auto next_hop = neighbours_.next_hop(host);
+    if (!next_hop) return std::nullopt;
+    const Instant now = std::chrono::steady_clock::now();
+    bool admitted = false;
+    const auto mac = neighbours_.watch(*next_hop, now, neighbour_news_, admitted);
+    if (!admitted) return std::nullopt;
+    if (mac) neighbour_news_.changes.push_back({*next_hop, mac});
+    const NeighbourWatch watch{*next_hop, ++last_watch_};
+    neighbour_watchers_.emplace(watch, std::move(changed));
+    return watch;
+}
+
+void PortContext::release_neighbour(const NeighbourWatch& watch) {
+    if (neighbour_watchers_.erase(watch) != 0) neighbours_.release(watch.next_hop);
+}
+
+void PortContext::ask_and_tell_neighbours(Instant now) {
+    const auto deadline = neighbours_.next_deadline();
+    if (deadline && *deadline <= now) neighbours_.advance(now, neighbour_news_);
+    const auto news = std::exchange(neighbour_news_, {});
+    std::array<std::byte, 128> out;
+    for (const auto& request : news.requests) {
+        const auto size = net::build_arp_frame(
+            {.source = port_.mac(), .destination = MacAddress::broadcast(), .vlan = vlan_}, request,
+            out);
+        if (size) send_frame(std::span<const std::byte>(out).first(*size), {});
+    }
+    for (const auto& change : news.changes) {
+        auto watcher = neighbour_watchers_.lower_bound({change.next_hop, 0});
+        for (; watcher != neighbour_watchers_.end() && watcher->first.next_hop == change.next_hop;
+             ++watcher) {
+            watcher->second(change.mac);
+        }
+    }
+}
+
 void PortContext::tick(Instant now) {
     watch_link(now);
+    ask_and_tell_neighbours(now);
     igmp_->advance(now);
 }
 

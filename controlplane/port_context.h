@@ -2,6 +2,8 @@
 #pragma once
 
 #include <controlplane/igmp_agent.h>
+#include <controlplane/neighbours.h>
+#include <controlplane/kernel_interface.h>
 #include <controlplane/port_lock.h>
 #include <controlplane/port_spec.h>
 #include <controlplane/responder.h>
@@ -13,6 +15,7 @@
 
 #include <joinleaf/runtime.h>
 #include <joinleaf/status.h>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -37,6 +40,13 @@ struct PortPools {
     [[nodiscard]] static unsigned megabytes(const PortOptions& options);
 };
 
+/// Somebody's interest in a next hop.
+struct NeighbourWatch {
+    Ipv4Address next_hop;
+    std::uint64_t number = 0;
+    friend auto operator<=>(const NeighbourWatch&, const NeighbourWatch&) = default;
+};
+
 /// Control thread only.
 class PortContext {
 public:
@@ -57,6 +67,14 @@ public:
     /// Tells the network where the port's address is.
     void announce();
 
+    /// Finds out who is next on the way to a host, and tells `changed` whenever that is news: the
+    /// MAC address, or none when nobody answers. Never from within the call. None is returned when
+    /// there is no way there.
+    using NeighbourChanged = std::function<void(std::optional<MacAddress>)>;
+    [[nodiscard]] std::optional<NeighbourWatch> watch_neighbour(Ipv4Address host,
+                                                                NeighbourChanged changed);
+    void release_neighbour(const NeighbourWatch& watch);
+
     [[nodiscard]] const PortOptions& options() const { return options_; }
     [[nodiscard]] dataplane::dpdk::Port& port() { return port_; }
     [[nodiscard]] const net::VlanStack& vlan() const { return vlan_; }
@@ -66,6 +84,13 @@ public:
     [[nodiscard]] dataplane::LaneIndex lane() const { return lane_; }
     [[nodiscard]] const std::shared_ptr<PortPools>& pools() const { return pools_; }
     [[nodiscard]] bool link_up() const { return link_up_; }
+    /// Counts the ways out that are lent to the worker. False: it takes no more.
+    [[nodiscard]] bool take_outlet() {
+        if (outlets_ == dataplane::Lane::kMaxOutlets) return false;
+        ++outlets_;
+        return true;
+    }
+    void give_outlet_back() { --outlets_; }
     [[nodiscard]] PortStatus status() const;
 
 private:
@@ -73,17 +98,24 @@ private:
     void send_frame(std::span<const std::byte> frame, IgmpAgent::Sent sent);
     void reply(std::span<const std::byte> frame);
     void watch_link(Instant now);
+    void ask_and_tell_neighbours(Instant now);
 
     PortOptions options_;
     PortLock lock_;
     std::shared_ptr<PortPools> pools_;
     net::VlanStack vlan_;
+    std::unique_ptr<KernelInterface> interface_;  // outlives the port; unset: no kernel interface
     dataplane::dpdk::Port port_;
     dataplane::MulticastFilter filter_;
     Responder responder_;
+    Neighbours neighbours_;
+    std::map<NeighbourWatch, NeighbourChanged> neighbour_watchers_;
+    std::uint64_t last_watch_ = 0;
+    Neighbours::Actions neighbour_news_;  ///< to be carried out by the next tick
     std::unique_ptr<IgmpAgent> igmp_;
     WorkerProxy* proxy_ = nullptr;
     dataplane::LaneIndex lane_ = 0;
+    std::size_t outlets_ = 0;
     Log log_;
     bool link_up_;
     Instant link_watched_{};

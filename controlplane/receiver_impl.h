@@ -11,14 +11,16 @@ namespace joinleaf {
 
 class Receiver::Impl {
 public:
-    Impl(std::size_t capacity, std::size_t port, std::shared_ptr<void> buffers)
-        : buffers_(std::move(buffers)), queue(capacity), port_index(port) {}
+    Impl(std::size_t capacity, std::uint64_t of_runtime, std::size_t port,
+         std::shared_ptr<void> buffers)
+        : buffers_(std::move(buffers)), queue(capacity), runtime(of_runtime), port_index(port) {}
 
 private:
     std::shared_ptr<void> buffers_;  ///< first in, last out: the queue frees into these pools
 
 public:
     dataplane::ReceiveQueue queue;
+    std::uint64_t runtime;  ///< whose worker fills it
     std::size_t port_index;
 };
 

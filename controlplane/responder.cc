@@ -27,7 +27,7 @@ std::size_t Responder::answer_echo(const net::Ipv4Packet& packet, const MacAddre
                                    std::span<std::byte> out) const {
     const auto request = net::parse_icmp_echo(packet.payload);
     if (!request || request->type != net::IcmpEchoType::request ||
-        !packet.header.source.is_unicast()) {
+        !packet.header.source.is_unicast() || packet.header.destination != address_) {
         return 0;
     }
     std::vector<std::byte> reply(packet.payload.size());

@@ -23,9 +23,9 @@ public:
     Impl& operator=(const Impl&) = delete;
 
     void close() {
-        core->call([this] {
-            if (!socket->is_closed()) core->close(socket->id());
-        });
+        core->call([this] { core->close(socket->id()); });
+        // The application may take its handler down when this returns.
+        if (!core->is_inside()) socket->wait_until_let_go();
     }
 
     std::shared_ptr<RuntimeCore> core;

@@ -1,3 +1,4 @@
+#include <controlplane/nonrooted_socket.h>
 #include <controlplane/receiver_impl.h>
 #include <controlplane/runtime_core.h>
 #include <dataplane/dpdk/error.h>
@@ -20,10 +21,21 @@ using dataplane::dpdk::fail;
 // long enough that it sleeps nearly always.
 constexpr Duration kTick = std::chrono::milliseconds(1);
 
+// The smallest that IPv4 knows (RFC 791), and the largest whose buffer has a length of 16 bits.
+constexpr std::uint16_t kSmallestMtu = 68;
+constexpr std::uint16_t kLargestMtu = 65000;
+
+// The port's own rings hold half of them.
+constexpr std::uint32_t kFewestBuffers = 2048;
+
 // What the EAL and the drivers use besides packet buffers.
 constexpr unsigned kDriverMegabytes = 48;
 
+// How often handles that the application has dropped are looked for.
+constexpr Duration kReceiversEvery = std::chrono::milliseconds(100);
+
 std::atomic<unsigned> ports_made{0};
+std::atomic<std::uint64_t> runtimes_made{0};
 
 // Workers go to the last CPUs, so that the first is left to the control thread and the system.
 std::vector<unsigned> choose_cpus(const RuntimeOptions& options) {
@@ -51,7 +63,8 @@ std::vector<unsigned> choose_cpus(const RuntimeOptions& options) {
 
 }  // namespace
 
-RuntimeCore::RuntimeCore(RuntimeOptions options) : options_(std::move(options)) {}
+RuntimeCore::RuntimeCore(RuntimeOptions options)
+    : options_(std::move(options)), number_(++runtimes_made) {}
 
 RuntimeCore::~RuntimeCore() { stop(std::chrono::milliseconds(0)); }
 
@@ -66,6 +79,10 @@ void RuntimeCore::log(std::string_view line) const {
 void RuntimeCore::start() {
     if (options_.ports.empty()) fail(EINVAL, "a runtime needs at least one port");
     if (options_.workers == 0) fail(EINVAL, "a runtime needs at least one worker");
+    if (options_.workers > dataplane::dpdk::kMaxWorkers) {
+        fail(EINVAL, fmt::format("{} workers are more than DPDK has lcores for ({})",
+                                 options_.workers, dataplane::dpdk::kMaxWorkers));
+    }
     for (const auto& port : options_.ports) {
         auto spec = parse_port_spec(port.port);
         if (!spec) fail(EINVAL, spec.error());
@@ -81,6 +98,16 @@ void RuntimeCore::start() {
             fail(EINVAL, fmt::format("port '{}' needs a unicast address of its own, as in "
                                      "10.0.0.1/24",
                                      port.port));
+        }
+        if (port.mtu < kSmallestMtu || port.mtu > kLargestMtu) {
+            fail(EINVAL, fmt::format("port '{}' cannot have an MTU of {}; {} to {} can be, 1500 is "
+                                     "usual",
+                                     port.port, port.mtu, kSmallestMtu, kLargestMtu));
+        }
+        if (port.buffers < kFewestBuffers) {
+            fail(EINVAL, fmt::format("port '{}' cannot work with {} packet buffers; give it {} at "
+                                     "least",
+                                     port.port, port.buffers, kFewestBuffers));
         }
         if (port.worker >= options_.workers) {
             fail(EINVAL, fmt::format("port '{}' is given to worker {}, but there are only {}",
@@ -149,6 +176,17 @@ void RuntimeCore::open_ports() {
 void RuntimeCore::tick() {
     const Instant now = std::chrono::steady_clock::now();
     for (const auto& proxy : proxies_) proxy->poll();
+    handle_control_frames();
+    for (const auto& port : ports_) {
+        const bool had_link = port->link_up();
+        port->tick(now);
+        if (!had_link || port->link_up()) continue;
+        for (const auto& [id, socket] : sockets_) socket->link_lost(*port);
+    }
+    let_receivers_go(now);
+}
+
+void RuntimeCore::handle_control_frames() {
     for (std::size_t w = 0; w < workers_.size(); ++w) {
         std::array<dataplane::ControlFrame, 64> frames;
         std::size_t budget = Worker::kControlFrameSlots;
@@ -165,34 +203,49 @@ void RuntimeCore::tick() {
             budget -= std::min(budget, n);
         }
     }
-    for (const auto& port : ports_) port->tick(now);
+}
+
+// A receiver whose handle is gone and that no socket uses is taken from its worker.
+void RuntimeCore::let_receivers_go(Instant now) {
+    if (now - receivers_looked_at_ < kReceiversEvery) return;
+    receivers_looked_at_ = now;
+    std::erase_if(receivers_, [this](const std::shared_ptr<Receiver::Impl>& receiver) {
+        if (receiver.use_count() > 1) return false;
+        ports_[receiver->port_index]->proxy().send(
+            dataplane::RemoveReceiveQueue{.queue = &receiver->queue},
+            [receiver](const dataplane::Acknowledgement&) {});
+        return true;
+    });
 }
 
 Result<std::shared_ptr<SocketCore>> RuntimeCore::open(const SocketOptions& options) {
-    if (!running_) return failure(std::errc::network_down);
+    if (!running_ || stopping_) return failure(std::errc::network_down);
     if (auto checked = check_roles(options); !checked) return tl::unexpected(checked.error());
     if (options.port >= ports_.size()) return failure(std::errc::invalid_argument);
     if (options.receiver != nullptr) {
         // A queue belongs to the worker of its port.
         const auto& receiver = options.receiver->impl();
-        if (!receiver || receiver->port_index >= ports_.size() ||
+        if (!receiver || receiver->runtime != number_ ||
             &ports_[receiver->port_index]->proxy() != &ports_[options.port]->proxy()) {
             return failure(std::errc::invalid_argument);
         }
     }
     const auto id = static_cast<SocketId>(next_socket_++);
-    auto socket = std::make_shared<SocketCore>(id, options, *ports_[options.port]);
+    auto socket = std::make_shared<NonrootedSocket>(id, options, *ports_[options.port]);
     sockets_.emplace(id, socket);
     return socket;
 }
 
 Result<Receiver> RuntimeCore::open_receiver(const ReceiverOptions& options) {
-    if (!running_) return failure(std::errc::network_down);
+    if (!running_ || stopping_) return failure(std::errc::network_down);
     if (options.port >= ports_.size() || options.capacity == 0) {
         return failure(std::errc::invalid_argument);
     }
-    auto impl =
-        std::make_shared<Receiver::Impl>(options.capacity, options.port, pools_[options.port]);
+    if (receivers_.size() == Worker::kMaxReceiveQueues) {
+        return failure(std::errc::no_buffer_space);
+    }
+    auto impl = std::make_shared<Receiver::Impl>(options.capacity, number_, options.port,
+                                                 pools_[options.port]);
     ports_[options.port]->proxy().send(dataplane::AddReceiveQueue{.queue = &impl->queue},
                                        [impl](const dataplane::Acknowledgement&) {});
     receivers_.push_back(impl);
@@ -225,6 +278,7 @@ Status RuntimeCore::status() const {
 }
 
 void RuntimeCore::close_everything() {
+    stopping_ = true;
     for (const auto& [id, socket] : sockets_) socket->close();
     sockets_.clear();
 }

@@ -36,6 +36,9 @@ public:
         loop_.post(std::forward<Work>(work));
     }
 
+    /// Whether this is the control thread.
+    [[nodiscard]] bool is_inside() const { return loop_.is_inside(); }
+
     // Control thread.
     Result<std::shared_ptr<SocketCore>> open(const SocketOptions& options);
     Result<Receiver> open_receiver(const ReceiverOptions& options);
@@ -49,6 +52,8 @@ private:
     void start_on_control_thread();
     void open_ports();
     void tick();
+    void handle_control_frames();
+    void let_receivers_go(Instant now);
     void close_everything();
     [[nodiscard]] bool is_drained() const;
     void finish();
@@ -65,9 +70,12 @@ private:
     std::vector<unsigned> lcores_;
     std::vector<std::shared_ptr<Receiver::Impl>> receivers_;
     std::unordered_map<SocketId, std::shared_ptr<SocketCore>> sockets_;
+    std::uint64_t number_;  ///< names this runtime in the process
     std::uint32_t next_socket_ = 1;
+    Instant receivers_looked_at_{};
     bool running_ = false;
-    ControlLoop loop_;  // last in, first out: its thread uses all of the above
+    bool stopping_ = false;  ///< nothing new is opened
+    ControlLoop loop_;       // last in, first out: its thread uses all of the above
 };
 
 }  // namespace joinleaf::controlplane

@@ -1,31 +1,20 @@
-#include <controlplane/receiver_impl.h>
 #include <controlplane/socket_core.h>
-#include <net/udp.h>
-
-#include <algorithm>
+#include <utility>
 
 namespace joinleaf::controlplane {
-namespace {
-
-using dataplane::Acknowledgement;
-
-Instant now() { return std::chrono::steady_clock::now(); }
-
-dataplane::Pacer pacer_of(const SenderOptions& options) {
-    return {{.packets_per_second = options.packets_per_second, .burst_packets = options.burst},
-            now()};
-}
-
-}  // namespace
 
 SocketCore::SocketCore(SocketId id, const SocketOptions& options, PortContext& port)
     : id_(id),
       options_(options),
       receiver_(options.receiver != nullptr ? options.receiver->impl() : nullptr),
       port_(port),
-      pools_(port.pools()) {}
+      pools_(port.pools()) {
+    if (options.handler.call == nullptr && options.sender.source.call == nullptr) return;
+    lent_ = std::make_shared<std::promise<void>>();
+    let_go_ = lent_->get_future();
+}
 
-Result<void> SocketCore::start_join(GroupEndpoint group, const JoinOptions& options) {
+Result<void> SocketCore::may_join() const {
     switch (state_) {
         case State::joining:
             return failure(std::errc::connection_already_in_progress);
@@ -36,97 +25,28 @@ Result<void> SocketCore::start_join(GroupEndpoint group, const JoinOptions& opti
         case State::open:
             break;
     }
-    auto plan = plan_join(options_, group.group, options);
-    if (!plan) return tl::unexpected(plan.error());
-    if (!port_.link_up()) return failure(std::errc::network_down);
-
-    state_ = State::joining;
-    ++attempt_;
-    group_ = group;
-    plan_ = std::move(*plan);
-    // The receiving side is ready before the report leaves, so that not even the first datagram is
-    // missed; the sending side after it, because it hears itself through the receiving one (M24).
-    if (plan_.receives) {
-        subscribe();
-    } else {
-        add_outlet();
-    }
     return {};
 }
 
-void SocketCore::subscribe() {
-    filter_ = std::make_shared<const SourceFilter>(plan_.sources);
-    subscription_ = std::make_shared<dataplane::Subscription>();
-    subscription_->key = {group_->group.address(), group_->port.value()};
-    subscription_->socket = id_;
-    subscription_->cookie = options_.cookie;
-    subscription_->handler = options_.handler;
-    subscription_->queue = receiver_ ? &receiver_->queue : nullptr;
-    subscription_->filter = filter_.get();
-    subscription_->loopback = loopback_;
-    port_.filter().add(group_->group);
-    port_.proxy().send(
-        dataplane::AddSubscription{.lane = port_.lane(), .subscription = subscription_.get()},
-        [self = shared_from_this(), attempt = attempt_](const Acknowledgement& answer) {
-            if (attempt != self->attempt_ || self->state_ != State::joining) return;
-            if (!answer.done) {
-                self->complete(std::make_error_code(std::errc::no_buffer_space), answer.at);
-            } else if (self->plan_.sends) {
-                self->add_outlet();
-            } else {
-                self->report();
-            }
-        });
-}
-
-void SocketCore::add_outlet() {
-    if (!send_queue_) {
-        send_queue_ = std::make_shared<dataplane::SendQueue>(
-            options_.sender.capacity,
-            static_cast<std::uint32_t>(port_.options().mtu - net::kIpv4HeaderSize -
-                                       net::kUdpHeaderSize));
-    }
-    outlet_ = std::make_shared<dataplane::Outlet>(header());
-    outlet_->key = {group_->group.address(), group_->port.value()};
-    outlet_->source = port_.options().address.address;
-    outlet_->source_port = group_->port.value();
-    outlet_->payload_capacity = static_cast<std::uint32_t>(
-        port_.options().mtu - net::kIpv4HeaderSize - net::kUdpHeaderSize);
-    outlet_->inline_source = options_.sender.source;
-    outlet_->queue = options_.sender.source.call == nullptr ? send_queue_.get() : nullptr;
-    outlet_->own = subscription_.get();
-    outlet_->on_wire = scope_ > 0;
-    outlet_->udp_checksum = options_.sender.udp_checksum;
-    outlet_->pacer = pacer_of(options_.sender);
-    port_.proxy().send(
-        dataplane::AddOutlet{.lane = port_.lane(), .outlet = outlet_.get()},
-        [self = shared_from_this(), attempt = attempt_](const Acknowledgement& answer) {
-            if (attempt != self->attempt_ || self->state_ != State::joining) return;
-            if (!answer.done) {
-                self->complete(std::make_error_code(std::errc::no_buffer_space), answer.at);
-            } else if (self->plan_.receives) {
-                self->report();
-            } else {
-                self->complete({}, answer.at);  // M8: nothing to tell the network
-            }
-        });
-}
-
-// M7: the join has completed when the burst that carries the report has been taken.
-void SocketCore::report() {
-    const auto result = port_.igmp().set_filter(
-        member(), group_->group, plan_.sources, now(),
-        [self = shared_from_this(), attempt = attempt_](Instant at, bool done) {
-            if (attempt != self->attempt_ || self->state_ != State::joining) return;
-            self->complete(done ? std::error_code{} : std::make_error_code(std::errc::network_down),
-                           at);
-        });
-    if (!result) complete(std::make_error_code(result.error()), now());
+void SocketCore::attach(AttachPlan plan) {
+    state_ = State::joining;
+    attachment_ = std::make_shared<Attachment>(port_,
+                                               Endpoints{.socket = id_,
+                                                         .cookie = options_.cookie,
+                                                         .handler = options_.handler,
+                                                         .receiver = receiver_,
+                                                         .sender = options_.sender,
+                                                         .lent = lent_},
+                                               std::move(plan));
+    attachment_->attach(scope_, loopback_,
+                        [self = weak_from_this()](std::error_code error, Instant at) {
+                            if (const auto socket = self.lock()) socket->complete(error, at);
+                        });
 }
 
 void SocketCore::complete(std::error_code error, Instant at) {
     if (error) {
-        leave();
+        attachment_.reset();
         state_ = State::open;
     } else {
         state_ = State::joined;
@@ -142,72 +62,28 @@ void SocketCore::complete(std::error_code error, Instant at) {
     if (auto waiter = std::exchange(waiter_, nullptr)) waiter(error);
 }
 
-void SocketCore::leave() {
-    if (outlet_) {
-        port_.proxy().send(dataplane::RemoveOutlet{.lane = port_.lane(), .outlet = outlet_.get()},
-                           // The worker may still look at both until it says that it does not.
-                           [outlet = outlet_, own = subscription_,
-                            queue = send_queue_](const Acknowledgement&) {});
-        outlet_.reset();
-    }
-    if (subscription_) {
-        port_.igmp().remove_member(member(), now());
-        port_.filter().remove(group_->group);
-        port_.proxy().send(dataplane::RemoveSubscription{.lane = port_.lane(),
-                                                         .subscription = subscription_.get()},
-                           [subscription = subscription_, filter = filter_,
-                            receiver = receiver_](const Acknowledgement&) {});
-        subscription_.reset();
-    }
+void SocketCore::link_lost(const PortContext& port) {
+    if (&port != &port_ || state_ != State::joining) return;
+    if (attachment_) attachment_->detach();
+    complete(std::make_error_code(std::errc::network_down), std::chrono::steady_clock::now());
 }
 
 void SocketCore::close() {
     if (state_ == State::closed) return;
-    if (state_ != State::open) leave();
+    if (attachment_) attachment_->detach();
+    attachment_.reset();
     state_ = State::closed;
-    ++attempt_;
     events_.reset();
+    lent_.reset();
     if (auto waiter = std::exchange(waiter_, nullptr)) {
         waiter(std::make_error_code(std::errc::operation_canceled));
     }
 }
 
-Result<void> SocketCore::set_sources(const SourceFilter& sources) {
-    if (state_ == State::closed) return failure(std::errc::not_a_socket);
-    if (!subscription_) return failure(std::errc::not_connected);
-    if (auto checked = check_sources(options_.scheme, group_->group, sources); !checked) {
-        return checked;
-    }
-    const auto told = port_.igmp().set_filter(member(), group_->group, sources, now(), {});
-    if (!told) return failure(told.error());
-    plan_.sources = sources;
-    const auto old = std::exchange(filter_, std::make_shared<const SourceFilter>(sources));
-    port_.proxy().send(
-        dataplane::ReplaceFilter{.subscription = subscription_.get(), .filter = filter_.get()},
-        [old, subscription = subscription_, fresh = filter_](const Acknowledgement&) {});
-    return {};
-}
-
-dataplane::HeaderTemplate SocketCore::header() const {
-    return dataplane::HeaderTemplate(
-        {.ethernet = {.source = port_.port().mac(),
-                      .destination = MacAddress::of_group(group_->group),
-                      .vlan = port_.vlan()},
-         .source = port_.options().address.address,
-         .destination = group_->group.address(),
-         .ports = {.source_port = group_->port.value(), .destination_port = group_->port.value()},
-         .ttl = std::max<std::uint8_t>(scope_, 1)});
-}
-
 Result<void> SocketCore::set_scope(std::uint8_t scope) {
     if (state_ == State::closed) return failure(std::errc::not_a_socket);
     scope_ = scope;
-    if (!outlet_) return {};
-    const auto fresh = std::make_shared<const dataplane::HeaderTemplate>(header());
-    port_.proxy().send(
-        dataplane::ReplaceHeader{
-            .outlet = outlet_.get(), .header = fresh.get(), .on_wire = scope > 0},
-        [fresh, outlet = outlet_](const Acknowledgement&) {});
+    if (attachment_) attachment_->set_scope(scope);
     return {};
 }
 
@@ -217,9 +93,7 @@ Result<void> SocketCore::set_loopback(bool on) {
         return failure(std::errc::operation_not_supported);
     }
     loopback_ = on;
-    if (!subscription_) return {};
-    port_.proxy().send(dataplane::SetLoopback{.subscription = subscription_.get(), .on = on},
-                       [subscription = subscription_](const Acknowledgement&) {});
+    if (attachment_) attachment_->set_loopback(on);
     return {};
 }
 
@@ -236,13 +110,15 @@ Result<void> SocketCore::select(std::shared_ptr<EventQueue::Impl> queue, EventMa
     return {};
 }
 
-Result<std::shared_ptr<dataplane::SendQueue>> SocketCore::send_queue() const {
+Result<std::shared_ptr<dataplane::SendQueue>> SocketCore::send_queue() {
     if (state_ == State::closed) return failure(std::errc::not_a_socket);
-    if (!outlet_ || state_ != State::joined) return failure(std::errc::not_connected);
+    if (state_ != State::joined || !attachment_ || !attachment_->sends()) {
+        return failure(std::errc::not_connected);
+    }
     if (options_.sender.source.call != nullptr) {
         return failure(std::errc::operation_not_supported);
     }
-    return send_queue_;
+    return attachment_->send_queue();
 }
 
 Result<Instant> SocketCore::connected_at() const {
@@ -252,22 +128,11 @@ Result<Instant> SocketCore::connected_at() const {
 }
 
 std::optional<MembershipStatus> SocketCore::status() const {
-    if (!subscription_) return std::nullopt;
-    const auto instant = [](const std::atomic<std::int64_t>& at) -> std::optional<Instant> {
-        const auto value = at.load(std::memory_order_relaxed);
-        if (value == 0) return std::nullopt;
-        return Instant(Duration(value));
-    };
-    MembershipStatus status{.group = *group_};
-    status.socket = static_cast<std::uint32_t>(id_);
-    status.port = options_.port;
-    status.sources = plan_.sources;
-    status.connected_at = connected_at_;
-    status.first_datagram_at = instant(subscription_->first_at);
-    status.last_datagram_at = instant(subscription_->last_at);
-    status.delivered = subscription_->delivered.load(std::memory_order_relaxed);
-    status.queue_full = subscription_->queue_full.load(std::memory_order_relaxed);
-    status.source_filtered = subscription_->source_filtered.load(std::memory_order_relaxed);
+    if (!attachment_) return std::nullopt;
+    auto status = attachment_->status();
+    if (!status) return std::nullopt;
+    status->port = options_.port;
+    if (state_ == State::joined) status->connected_at = connected_at_;
     return status;
 }
 

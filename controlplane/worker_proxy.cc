@@ -11,6 +11,14 @@ WorkerProxy::WorkerProxy(dataplane::Worker& worker)
     }
 }
 
+WorkerProxy::~WorkerProxy() {
+    for (const Waiting& waiting : waiting_) {
+        if (const auto* frame = std::get_if<dataplane::TransmitFrame>(&waiting.what)) {
+            dataplane::dpdk::free(frame->packet);
+        }
+    }
+}
+
 void WorkerProxy::send(const What& what, Done done) {
     waiting_.push_back({what, std::move(done)});
     pass_on();

@@ -18,6 +18,10 @@ public:
     using What = decltype(dataplane::Command::what);
 
     explicit WorkerProxy(dataplane::Worker& worker);
+    /// Frees the frames that never got as far as the worker. What waits for an answer is let go.
+    ~WorkerProxy();
+    WorkerProxy(const WorkerProxy&) = delete;
+    WorkerProxy& operator=(const WorkerProxy&) = delete;
 
     void send(const What& what, Done done);
     /// Calls back for everything that was acknowledged, and sends on what waits.

@@ -41,10 +41,11 @@ enum class Kind : std::uint8_t { data, control, drop };
 struct Classified {
     Kind kind = Kind::drop;
     DropReason reason = DropReason::truncated_frame;  ///< of a drop
-    /// Data: the payload spans several segments and its checksum is still to be verified, by
-    /// PiecewiseChecksum(ChecksumSum(udp_pseudo_header)) over the `payload_length + 8` octets from
-    /// `payload_offset - 8` on. The packet is good if the sum is_valid().
+    /// Data: the payload spans several segments and its checksum is still to be verified. Give
+    /// net::PiecewiseChecksum(net::ChecksumSum(udp_pseudo_header)) the `payload_length + 8` octets
+    /// from `payload_offset - 8` on; the datagram is good if its sum() is_valid().
     bool udp_checksum_pending = false;
+    std::uint16_t udp_pseudo_header = 0;
     /// Data: the UDP payload. Control: the ARP message or the whole IPv4 packet, to be read by the
     /// protocol's own parser. Padding is left out of data and IPv4.
     std::uint16_t payload_offset = 0;
@@ -53,7 +54,6 @@ struct Classified {
     std::uint16_t destination_port = 0;
     Ipv4Address source;
     Ipv4Address destination;
-    std::uint64_t udp_pseudo_header = 0;
 };
 
 namespace detail {
@@ -63,24 +63,43 @@ namespace detail {
 inline constexpr std::size_t kSmallestPacket = net::kIpv4HeaderSize + net::kUdpHeaderSize;
 static_assert(kSmallestPacket == net::kArpSize);
 
-[[nodiscard]] inline Classified drop(DropReason reason) noexcept {
-    Classified result;
-    result.kind = Kind::drop;
-    result.reason = reason;
-    return result;
+[[nodiscard]] constexpr Classified drop(DropReason reason) noexcept {
+    return {.kind = Kind::drop, .reason = reason};
 }
 
-[[nodiscard]] inline Classified control(std::size_t offset, std::size_t length) noexcept {
-    Classified result;
-    result.kind = Kind::control;
-    result.payload_offset = static_cast<std::uint16_t>(offset);
-    result.payload_length = static_cast<std::uint16_t>(length);
-    return result;
+[[nodiscard]] constexpr Classified control(std::size_t offset, std::size_t length) noexcept {
+    return {.kind = Kind::control,
+            .payload_offset = static_cast<std::uint16_t>(offset),
+            .payload_length = static_cast<std::uint16_t>(length)};
+}
+
+// The Ethernet header, its MAC addresses as numbers.
+struct Link {
+    std::uint64_t destination;
+    std::uint64_t source;
+    std::uint16_t type;
+};
+
+// Its 14 octets in two loads that overlap by two.
+[[nodiscard]] inline Link read_link(const std::byte* frame) noexcept {
+    const std::uint64_t first = net::load<net::BigEndian<std::uint64_t>>(frame);
+    const std::uint64_t second = net::load<net::BigEndian<std::uint64_t>>(frame + 6);
+    return {first >> 16, second >> 16, static_cast<std::uint16_t>(second)};
+}
+
+[[nodiscard]] inline bool header_sums_up(const net::Ipv4Wire& ip,
+                                         std::span<const std::byte> options) noexcept {
+    net::ChecksumSum sum;
+    sum.add_header(ip);
+    if (!options.empty()) sum.add(options);
+    return sum.is_valid();
 }
 
 // The UDP datagram of a packet whose IPv4 header has passed.
-[[nodiscard]] inline Classified classify_udp(const ReceivedFrame& frame, const net::Ipv4Wire& ip,
-                                             std::size_t offset, std::size_t length) noexcept {
+[[nodiscard, gnu::always_inline]] inline Classified classify_udp(const ReceivedFrame& frame,
+                                                                 const net::Ipv4Wire& ip,
+                                                                 std::size_t offset,
+                                                                 std::size_t length) noexcept {
     const auto bytes = frame.first_segment;
     if (length < net::kUdpHeaderSize) return drop(DropReason::bad_udp_length);
     if (bytes.size() < offset + net::kUdpHeaderSize) return drop(DropReason::truncated_frame);
@@ -102,7 +121,7 @@ static_assert(kSmallestPacket == net::kArpSize);
     net::ChecksumSum sum = net::udp_pseudo_header(result.source, result.destination, udp.length);
     if (bytes.size() < offset + length) {
         result.udp_checksum_pending = true;
-        result.udp_pseudo_header = sum.raw();
+        result.udp_pseudo_header = sum.folded();
         return result;
     }
     sum.add(bytes.subspan(offset, length));
@@ -110,8 +129,10 @@ static_assert(kSmallestPacket == net::kArpSize);
 }
 
 // The packet at `offset`, where kSmallestPacket octets are known to be.
-[[nodiscard]] inline Classified classify_ipv4(const ReceivedFrame& frame, const Identity& self,
-                                              const MacAddress& mac, std::size_t offset) noexcept {
+[[nodiscard, gnu::always_inline]] inline Classified classify_ipv4(const ReceivedFrame& frame,
+                                                                  const Identity& self,
+                                                                  std::uint64_t mac,
+                                                                  std::size_t offset) noexcept {
     const auto bytes = frame.first_segment;
     const auto ip = net::load<net::Ipv4Wire>(bytes.data() + offset);
     const std::size_t header_length = std::size_t{ip.version_ihl & 0xfu} * 4;
@@ -123,16 +144,11 @@ static_assert(kSmallestPacket == net::kArpSize);
     if (frame.length < offset + total_length || bytes.size() < offset + header_length) {
         return drop(DropReason::truncated_frame);
     }
-    if (frame.ipv4_checksum != Verdict::good) {
-        net::ChecksumSum sum;
-        sum.add(bytes.subspan(offset).first<net::kIpv4HeaderSize>());
-        if (header_length != net::kIpv4HeaderSize) {
-            sum.add(
-                bytes.subspan(offset + net::kIpv4HeaderSize, header_length - net::kIpv4HeaderSize));
-        }
-        if (!sum.is_valid() || frame.ipv4_checksum == Verdict::bad) {
-            return drop(DropReason::bad_ipv4_checksum);
-        }
+    const auto options =
+        bytes.subspan(offset + net::kIpv4HeaderSize, header_length - net::kIpv4HeaderSize);
+    if (frame.ipv4_checksum == Verdict::bad ||
+        (frame.ipv4_checksum == Verdict::unknown && !header_sums_up(ip, options))) {
+        return drop(DropReason::bad_ipv4_checksum);
     }
     if ((ip.flags_fragment & (net::kIpv4MoreFragments | net::kIpv4FragmentOffsetMask)) != 0) {
         return drop(DropReason::fragment);
@@ -145,12 +161,12 @@ static_assert(kSmallestPacket == net::kArpSize);
     }
     // The two destinations must belong together: 32 groups share a MAC address, and a group's
     // packet in a unicast frame (or ours in a broadcast) was meant for somebody else.
-    const auto group = GroupAddress::from(Ipv4Address(ip.destination));
-    if (group) {
-        if (mac != MacAddress::of_group(*group)) return drop(DropReason::other_mac);
+    const Ipv4Address destination(ip.destination);
+    if (destination.is_multicast()) {
+        if (mac != net::group_mac_bits(destination)) return drop(DropReason::other_mac);
     } else {
-        if (ip.destination != self.address.value()) return drop(DropReason::other_address);
-        if (mac != self.mac) return drop(DropReason::other_mac);
+        if (destination != self.address) return drop(DropReason::other_address);
+        if (net::is_group_mac(mac)) return drop(DropReason::other_mac);
     }
 
     switch (ip.protocol) {
@@ -159,7 +175,8 @@ static_assert(kSmallestPacket == net::kArpSize);
         case net::ip_protocol::kIgmp:
             return control(offset, total_length);
         case net::ip_protocol::kIcmp:
-            return group ? drop(DropReason::other_protocol) : control(offset, total_length);
+            return destination.is_multicast() ? drop(DropReason::other_protocol)
+                                              : control(offset, total_length);
         default:
             return drop(DropReason::other_protocol);
     }
@@ -178,13 +195,15 @@ static_assert(kSmallestPacket == net::kArpSize);
     if (bytes.size() < sizeof(net::EthernetWire) + detail::kSmallestPacket) {
         return detail::drop(DropReason::truncated_frame);
     }
-    const auto link = net::load<net::EthernetWire>(bytes.data());
-    if (link.source == self.mac) return detail::drop(DropReason::own_echo);
-    if (!link.destination.is_multicast() && link.destination != self.mac) {
+    const auto link = detail::read_link(bytes.data());
+    const std::uint64_t own = net::mac_bits(self.mac);
+    if (link.source == own) return detail::drop(DropReason::own_echo);
+    const bool to_us = link.destination == own;
+    if (!to_us && !net::is_group_mac(link.destination)) {
         return detail::drop(DropReason::other_mac);
     }
 
-    net::Untagged network{.ethertype = link.ethertype, .size = sizeof(link)};
+    net::Untagged network{.ethertype = link.type, .size = sizeof(net::EthernetWire)};
     if (frame.vlan_stripped) network.vlan.push(frame.vlan_tci);
     if (net::is_vlan_tag(network.ethertype)) {
         const auto untagged = net::skip_tags(bytes, network.ethertype, network.vlan);
@@ -204,7 +223,7 @@ static_assert(kSmallestPacket == net::kArpSize);
         case net::ethertype::kIpv4:
             return detail::classify_ipv4(frame, self, link.destination, network.size);
         case net::ethertype::kArp:
-            if (link.destination != self.mac && link.destination != MacAddress::broadcast()) {
+            if (!to_us && link.destination != net::kBroadcastMacBits) {
                 return detail::drop(DropReason::other_mac);
             }
             return detail::control(network.size, net::kArpSize);
@@ -217,7 +236,7 @@ static_assert(kSmallestPacket == net::kArpSize);
 /// as many elements as `frames`.
 inline void classify_burst(std::span<const ReceivedFrame> frames, const Identity& self,
                            std::span<Classified> results) noexcept {
-    constexpr std::size_t kAhead = 4;
+    constexpr std::size_t kAhead = 8;  // some 60 ns: a miss of the second-level cache
     for (std::size_t i = 0; i < frames.size() && i < kAhead; ++i) {
         __builtin_prefetch(frames[i].first_segment.data());
     }

@@ -3,6 +3,7 @@
 
 #include <dataplane/dpdk/packet.h>
 #include <dataplane/header_template.h>
+#include <dataplane/outlet.h>
 
 #include <joinleaf/clock.h>
 #include <joinleaf/source_filter.h>
@@ -13,7 +14,6 @@
 namespace joinleaf::dataplane {
 
 struct Subscription;
-struct Outlet;
 class ReceiveQueue;
 
 /// Index of a lane (a port as this worker polls it).
@@ -55,7 +55,7 @@ struct RemoveOutlet {
 struct ReplaceHeader {
     Outlet* outlet;
     const HeaderTemplate* header;
-    bool on_wire;
+    Route route;
 };
 /// The worker owns the packet. Acknowledged when the port took it (`at` is the time stamp of that
 /// burst), or, with `done` false, when the port would not for too long.

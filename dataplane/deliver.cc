@@ -24,16 +24,17 @@ Delivery::Run& Delivery::run_of(const Subscription& subscription) noexcept {
     return runs_[slot];
 }
 
-void Delivery::offer(const Arrival& arrival, Subscription* chain, const Subscription* own,
+bool Delivery::offer(const Arrival& arrival, Subscription* chain, const Subscription* own,
                      Instant now) {
+    bool wanted = false;
     for (Subscription* subscription = chain; subscription != nullptr;
          subscription = subscription->next) {
         if (subscription == own && !subscription->loopback) continue;
         if (!subscription->admits(arrival.source)) {
             bump(subscription->source_filtered);
-            tally_.drop(DropReason::source_filtered);
             continue;
         }
+        wanted = true;
         const auto segment = dpdk::first_segment(arrival.packet).subspan(arrival.payload_offset);
         Run& run = run_of(*subscription);
         Datagram& datagram = run.datagrams[run.count];
@@ -52,6 +53,7 @@ void Delivery::offer(const Arrival& arrival, Subscription* chain, const Subscrip
         if (subscription->handler.call == nullptr) dpdk::add_reference(arrival.packet);
         if (++run.count == run.datagrams.size()) hand_over(run);
     }
+    return wanted;
 }
 
 void Delivery::hand_over(Run& run) noexcept {

@@ -33,7 +33,8 @@ public:
 
     /// Offers one arrival to every subscription of the chain. `own` is the subscription of the
     /// socket that sent it, when it comes from this host: it hears itself only with loopback (M24).
-    void offer(const Arrival& arrival, Subscription* chain, const Subscription* own, Instant now);
+    /// Returns whether any of them wants it; if not, all of them filter its source out.
+    bool offer(const Arrival& arrival, Subscription* chain, const Subscription* own, Instant now);
     /// Hands over what is still gathered. At the end of each burst.
     void flush() noexcept;
 

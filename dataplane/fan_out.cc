@@ -64,7 +64,7 @@ void write_header(Lane& lane, Outlet& outlet, Packet* packet, std::uint32_t leng
     const auto size = static_cast<std::uint16_t>(length);
     if (!outlet.udp_checksum) {
         outlet.header.write(payload, size);
-    } else if (lane.port.offloads().transmit_udp_checksum && outlet.on_wire) {
+    } else if (lane.port.offloads().transmit_udp_checksum && outlet.route == Route::wire) {
         outlet.header.write_for_offload(payload, size);
         const std::size_t l2_size =
             outlet.header.size() - net::kIpv4HeaderSize - net::kUdpHeaderSize;
@@ -78,7 +78,7 @@ void write_header(Lane& lane, Outlet& outlet, Packet* packet, std::uint32_t leng
 }  // namespace
 
 std::uint32_t fan_out(Lane& lane, Outlet& outlet, Instant now) noexcept {
-    if (outlet.first != outlet.end) return 0;
+    if (outlet.first != outlet.end || outlet.route == Route::waiting) return 0;
     Burst burst;
     const std::uint32_t limit = outlet.pacer.allowance(now, kBurst);
     if (limit == 0) return 0;
@@ -111,7 +111,7 @@ std::uint32_t fan_out(Lane& lane, Outlet& outlet, Instant now) noexcept {
                                  .source_port = outlet.source_port},
                                 members, outlet.own, now);
         }
-        if (outlet.on_wire) {
+        if (outlet.route == Route::wire) {
             outlet.pending[outlet.end] = packet;
             outlet.pending_length[outlet.end++] = static_cast<std::uint16_t>(length);
         } else {
@@ -121,6 +121,9 @@ std::uint32_t fan_out(Lane& lane, Outlet& outlet, Instant now) noexcept {
     // Handlers read the packets now; once the port has them they are gone.
     if (members != nullptr) lane.delivery.flush();
     dpdk::free_all({kept_here.data(), kept_count});
+    if (outlet.route == Route::unresolved) {
+        lane.tally.drop(DropReason::unresolved_neighbour, kept_count);
+    }
     lane.tally.drop(DropReason::oversized, oversized);
     if (outlet.queue != nullptr) outlet.queue->complete(oversized + kept_count);
     return n;

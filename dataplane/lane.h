@@ -60,6 +60,9 @@ struct Lane {
     Lane& operator=(const Lane&) = delete;
 
     static constexpr std::size_t kMaxOutlets = 16384;
+    /// So many are looked after in a turn, so that thousands of them do not keep the port's
+    /// receive queue waiting.
+    static constexpr std::size_t kOutletsPerTurn = 64;
     static constexpr std::size_t kControlSlots = 64;
 
     dpdk::Port& port;
@@ -67,6 +70,7 @@ struct Lane {
     Identity identity;
     Subscriptions subscriptions;
     std::vector<Outlet*> outlets;
+    std::size_t next_outlet = 0;  ///< where the next turn goes on
     std::array<OutgoingControl, kControlSlots> control{};
     std::size_t control_count = 0;
     Instant control_stuck_since{};

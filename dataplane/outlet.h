@@ -17,9 +17,24 @@ namespace joinleaf::dataplane {
 
 struct Subscription;
 
+/// Where an outlet's datagrams go.
+enum class Route : std::uint8_t {
+    wire,        ///< to the port, and to members on this host
+    host_only,   ///< scope 0: to members on this host alone (M23)
+    waiting,     ///< the next hop's MAC address is being asked for: nothing is taken yet
+    unresolved,  ///< nobody answers for the next hop: dropped and counted
+};
+
 /// Made by the control thread, lent to one worker between an added and a removed acknowledgement.
 struct Outlet {
     explicit Outlet(const HeaderTemplate& header_) : header(header_) {}
+    /// Frees what a worker that was stopped has left in it.
+    ~Outlet() {
+        dpdk::free_all({pending.data() + first, end - first});
+        dpdk::free_all({spare.data(), spare_count});
+    }
+    Outlet(const Outlet&) = delete;
+    Outlet& operator=(const Outlet&) = delete;
 
     // Set before it is lent.
     GroupKey key{};
@@ -32,7 +47,7 @@ struct Outlet {
 
     // The worker's.
     HeaderTemplate header;
-    bool on_wire = true;  ///< false: scope 0, this host only (M23)
+    Route route = Route::wire;
     bool udp_checksum = true;
     Pacer pacer{};
     /// Ready for the port, oldest first; never mixed with a newer burst.

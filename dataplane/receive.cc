@@ -83,8 +83,8 @@ std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& cont
     for (std::size_t i = 0; i < data_count; ++i) {
         if (chains[i] == nullptr) {
             lane.tally.drop(DropReason::no_subscriber);
-        } else {
-            lane.delivery.offer(arrivals[i], chains[i], nullptr, now);
+        } else if (!lane.delivery.offer(arrivals[i], chains[i], nullptr, now)) {
+            lane.tally.drop(DropReason::source_filtered);
         }
     }
     lane.delivery.flush();

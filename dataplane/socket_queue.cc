@@ -21,6 +21,10 @@ namespace {
 // A length no datagram has: the buffer comes back unused.
 constexpr std::uint32_t kCancelled = UINT32_MAX;
 
+// A queue shared by many sockets may get a burst many times over in one turn; its buffers must come
+// home as fast.
+constexpr std::size_t kReclaimBursts = 16;
+
 dpdk::Packet* packet_of(const Datagram& datagram) noexcept {
     return static_cast<dpdk::Packet*>(datagram.buffer_);
 }
@@ -45,9 +49,12 @@ std::size_t ReceiveQueue::deliver(std::span<const Datagram> datagrams) noexcept 
 
 void ReceiveQueue::reclaim() noexcept {
     dpdk::Packet* packets[2 * dpdk::kBurst];
-    const auto n = returned_.pop(packets);
-    out_ -= n;
-    dpdk::free_all({packets, n});
+    for (std::size_t bursts = 0; bursts < kReclaimBursts; ++bursts) {
+        const auto n = returned_.pop(packets);
+        out_ -= n;
+        dpdk::free_all({packets, n});
+        if (n < std::size(packets)) return;
+    }
 }
 
 std::size_t ReceiveQueue::receive(std::span<Datagram> out) noexcept { return ready_.pop(out); }
@@ -96,6 +103,7 @@ void SendQueue::complete(std::size_t n) noexcept {
 }
 
 std::size_t SendQueue::reserve(std::span<SendBuffer> out) noexcept {
+    if (closed_.load(std::memory_order_relaxed)) return 0;
     dpdk::Packet* packets[dpdk::kBurst];
     std::size_t reserved = 0;
     while (reserved < out.size()) {
@@ -130,6 +138,7 @@ void SendQueue::cancel(std::span<const SendBuffer> unused) noexcept {
 }
 
 std::size_t SendQueue::in_flight() const noexcept {
+    if (closed_.load(std::memory_order_relaxed)) return 0;
     return handed_over_ - completed_.load(std::memory_order_acquire);
 }
 

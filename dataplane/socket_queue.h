@@ -6,6 +6,7 @@
 
 #include <joinleaf/receiver.h>
 #include <joinleaf/sender.h>
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <span>
@@ -44,11 +45,13 @@ struct Filled {
 };
 
 /// Empty buffers on their way to the application, and filled ones on the way back. At most
-/// `capacity` buffers are out, so sending never fails.
+/// `capacity` buffers, and at least a burst, are out, so sending never fails.
 class SendQueue {
 public:
     SendQueue(std::size_t capacity, std::uint32_t payload_capacity)
-        : empty_(capacity), filled_(capacity), payload_capacity_(payload_capacity) {}
+        : empty_(std::max<std::size_t>(capacity, dpdk::kBurst)),
+          filled_(empty_.capacity()),
+          payload_capacity_(payload_capacity) {}
     ~SendQueue();
     SendQueue(const SendQueue&) = delete;
     SendQueue& operator=(const SendQueue&) = delete;
@@ -63,6 +66,10 @@ public:
     /// Worker. The port took, or the worker dropped, `n` datagrams.
     void complete(std::size_t n) noexcept;
 
+    /// Control thread, once the socket has closed: the application gets no more buffers, and
+    /// nothing is in flight any more.
+    void close() noexcept { closed_.store(true, std::memory_order_relaxed); }
+
     /// Application.
     [[nodiscard]] std::size_t reserve(std::span<SendBuffer> out) noexcept;
     void send(std::span<const SendBuffer> filled) noexcept;
@@ -70,12 +77,17 @@ public:
     [[nodiscard]] std::size_t in_flight() const noexcept;
 
 private:
+    static constexpr std::size_t kApart = 128;  // as in SpscQueue
+
     SpscQueue<dpdk::Packet*> empty_;
     SpscQueue<Filled> filled_;
     std::uint32_t payload_capacity_;
-    std::size_t out_ = 0;            ///< worker's: buffers with the application or on the way
-    std::uint64_t handed_over_ = 0;  ///< application's
+    std::atomic<bool> closed_{false};
+    // The worker's.
+    alignas(kApart) std::size_t out_ = 0;  ///< buffers with the application or on the way
     std::atomic<std::uint64_t> completed_{0};
+    // The application's.
+    alignas(kApart) std::uint64_t handed_over_ = 0;
 };
 
 }  // namespace joinleaf::dataplane

@@ -19,26 +19,30 @@ public:
     TscClock();
 
     [[nodiscard]] Instant now() noexcept {
-        const std::uint64_t ticks = __rdtsc() - anchor_ticks_;
+        const std::uint64_t ticks = __rdtsc() - anchor_.ticks;
         if (ticks > reanchor_after_) [[unlikely]] {
             reanchor();
             return last_;
         }
-        const Instant read = anchor_ + Duration(scale(ticks));
+        const Instant read = anchor_.instant + Duration(scale(ticks));
         if (read > last_) last_ = read;
         return last_;
     }
 
 private:
+    /// The two clocks at one moment.
+    struct Pair {
+        Instant instant;
+        std::uint64_t ticks = 0;
+    };
+    [[nodiscard]] static Pair read_both() noexcept;
     [[nodiscard]] std::int64_t scale(std::uint64_t ticks) const noexcept {
         return static_cast<std::int64_t>(static_cast<Wide>(ticks) * multiplier_ >> 32);
     }
     void reanchor() noexcept;
 
-    Instant start_;
-    std::uint64_t start_ticks_;
-    Instant anchor_;
-    std::uint64_t anchor_ticks_;
+    Pair start_;
+    Pair anchor_;
     std::uint64_t multiplier_ = 0;  ///< nanoseconds per tick, 32.32 fixed point
     std::uint64_t reanchor_after_ = 0;
     Instant last_;

@@ -12,7 +12,6 @@ namespace {
 constexpr Duration kPublishEvery = std::chrono::milliseconds(1);
 constexpr std::uint32_t kIdleTurnsBeforeSleep = 1024;
 constexpr std::size_t kCommandsPerTurn = 32;
-constexpr std::size_t kMaxReceiveQueues = 4096;
 
 template <class... Handlers>
 struct Overloaded : Handlers... {
@@ -30,15 +29,25 @@ bool Worker::turn(Instant now) noexcept {
     }
     for (const auto& lane : lanes_) {
         transmit_control(*lane, acknowledgements_, clock_, now);
-        for (Outlet* outlet : lane->outlets) {
-            moved += fan_out(*lane, *outlet, now);
-            moved += transmit(*lane, *outlet, now);
-        }
+        moved += send(*lane, now);
     }
     ++turns_;
     if (moved > 0) ++busy_turns_;
     publish_counters(now);
     return moved > 0;
+}
+
+// The next outlets in a circle.
+std::uint32_t Worker::send(Lane& lane, Instant now) noexcept {
+    std::uint32_t moved = 0;
+    const std::size_t n = std::min(lane.outlets.size(), Lane::kOutletsPerTurn);
+    for (std::size_t i = 0; i < n; ++i) {
+        if (lane.next_outlet >= lane.outlets.size()) lane.next_outlet = 0;
+        Outlet& outlet = *lane.outlets[lane.next_outlet++];
+        moved += fan_out(lane, outlet, now);
+        moved += transmit(lane, outlet, now);
+    }
+    return moved;
 }
 
 void Worker::run() noexcept {
@@ -117,7 +126,7 @@ void Worker::apply(const Command& command, Instant now) noexcept {
                    },
                    [&](const ReplaceHeader& c) {
                        c.outlet->header = *c.header;
-                       c.outlet->on_wire = c.on_wire;
+                       c.outlet->route = c.route;
                    },
                    [&](const TransmitFrame& c) {
                        Lane& lane = *lanes_[c.lane];

@@ -42,6 +42,7 @@ public:
     /// At most this many commands may be without acknowledgement at any time.
     static constexpr std::size_t kCommandSlots = 1024;
     static constexpr std::size_t kControlFrameSlots = 1024;
+    static constexpr std::size_t kMaxReceiveQueues = 4096;
 
     // The control thread's ends of the queues.
     [[nodiscard]] SpscQueue<Command>& commands() noexcept { return commands_; }
@@ -60,6 +61,7 @@ public:
     }
 
 private:
+    std::uint32_t send(Lane& lane, Instant now) noexcept;
     void apply_commands(Instant now) noexcept;
     void apply(const Command& command, Instant now) noexcept;
     void acknowledge(std::uint64_t token, Instant now, bool done) noexcept;

@@ -41,22 +41,13 @@ void GeneralResponse::end() {
 }
 
 bool GeneralResponse::covers(GroupAddress group, Instant by) const {
-    return distance_to(group) < to_walk_ && finish_ <= by;
+    return reaches(group) && finish_ <= by;
 }
 
-const Group* GeneralResponse::next(const Interface::Groups& groups) {
-    if (to_walk_ == 0 || groups.empty()) {
-        end();
-        return nullptr;
-    }
-    auto found =
-        groups.lower_bound(*GroupAddress::from(Ipv4Address(std::uint32_t{0xe} << 28 | position_)));
-    if (found == groups.end()) found = groups.begin();
-    if (distance_to(found->first) >= to_walk_) {
-        end();
-        return nullptr;
-    }
-    return &found->second;
+Interface::Groups::iterator GeneralResponse::position_in(Interface::Groups& groups) const {
+    const auto first = GroupAddress::from(Ipv4Address(std::uint32_t{0xe} << 28 | position_));
+    const auto found = groups.lower_bound(*first);
+    return found != groups.end() ? found : groups.begin();
 }
 
 void GeneralResponse::pass(GroupAddress group) {

@@ -21,7 +21,8 @@ class GeneralResponse {
 public:
     /// A general query asks for an answer of `reports` (at least one) reports.
     void asked(Instant now, Duration within, std::size_t reports, DelaySource& delays);
-    void cancel() { end(); }
+    /// The answer is complete, or not wanted any more.
+    void end();
 
     /// When the next report is due; none while no answer is pending.
     [[nodiscard]] std::optional<Instant> due() const {
@@ -30,9 +31,11 @@ public:
     /// Whether the pending answer will have named `group` by then anyway (RSP-3).
     [[nodiscard]] bool covers(GroupAddress group, Instant by) const;
 
-    /// The next group of the walk; null at its end, which ends the answer.
-    [[nodiscard]] const Group* next(const Interface::Groups& groups);
-    /// `group`, which next() gave, has been dealt with.
+    /// Where the walk stands: its next group, or the end if there is none.
+    [[nodiscard]] Interface::Groups::iterator position_in(Interface::Groups& groups) const;
+    /// Whether `group`, the next one, is still part of the walk.
+    [[nodiscard]] bool reaches(GroupAddress group) const { return distance_to(group) < to_walk_; }
+    /// `group`, the next one, has been dealt with.
     void pass(GroupAddress group);
     /// A report has gone: draws the moment of the next one.
     void report_sent(Instant now, DelaySource& delays);
@@ -42,8 +45,6 @@ private:
     [[nodiscard]] std::uint32_t distance_to(GroupAddress group) const {
         return (group.value() - position_) & (kCircle - 1);
     }
-
-    void end();
 
     std::uint32_t position_ = 0;  // the first address yet to be walked, less 224.0.0.0
     std::uint32_t to_walk_ = 0;   // how many addresses are yet to be walked; 0: no answer pending

@@ -30,8 +30,10 @@ std::optional<Ticket> OlderReporter::changed(Group& group, const SourceFilter& b
                                              Instant now) {
     const bool was_member = !before.is_nothing();
     const bool is_member = !group.state.is_nothing();
-    if (!was_member && is_member) begin_join(group, now);
-    if (!was_member && is_member) return interface_.ticket_for(group);
+    if (!was_member && is_member) {
+        begin_join(group, now);
+        return interface_.ticket_for(group);
+    }
     if (was_member && !is_member) {
         if (!group.is_unsent() && !tells_leave_of(group)) {
             timers_.stop(group);

@@ -22,9 +22,9 @@ public:
     void start_by(Group& group, Instant due) {
         if (due < group.*Timer) start(group, due);
     }
+    /// Does nothing to a group that is not in this queue.
     void stop(Group& group) {
-        queue_.erase(&group);
-        group.*Timer = kNever;
+        if (queue_.erase(&group) != 0) group.*Timer = kNever;
     }
     [[nodiscard]] bool empty() const { return queue_.empty(); }
     [[nodiscard]] Group* first() const { return queue_.empty() ? nullptr : *queue_.begin(); }

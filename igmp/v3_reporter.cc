@@ -29,21 +29,24 @@ void V3Reporter::start(Instant now, bool again) {
 }
 
 void V3Reporter::stop() {
-    general_.cancel();
+    general_.end();
     while (Group* group = responses_.first()) {
         forget_recorded(*group);
         responses_.stop(*group);
     }
-    while (Group* group = changes_.first()) {
-        changes_.stop(*group);
-        group->owed.reset();
-        interface_.drop_if_done(*group);
+    for (auto* queue : {&changes_, &repeats_}) {
+        while (Group* group = queue->first()) {
+            queue->stop(*group);
+            group->owed.reset();
+            interface_.drop_if_done(*group);
+        }
     }
 }
 
 std::optional<Ticket> V3Reporter::changed(Group& group, const SourceFilter& before, Instant now) {
     if (!group.owed) group.owed = std::make_unique<Retransmission>();
     group.owed->changed(before, group.state, interface_.robustness);
+    repeats_.stop(group);  // SCR-10: this report ends the series before it
     changes_.start_by(group, now);
     return interface_.ticket_for(group);
 }
@@ -99,7 +102,10 @@ void V3Reporter::advance(Instant now, Actions& out) {
 void V3Reporter::send_state_changes(Instant now, Actions& out) {
     ReportPacker packer(interface_.options.mtu, out);
     std::optional<Duration> gap;  // until all groups of the open report are told again
-    while (Group* group = changes_.due(now)) {
+    while (true) {
+        auto& queue = changes_.due(now) != nullptr ? changes_ : repeats_;
+        Group* group = queue.due(now);
+        if (group == nullptr) break;
         const auto records = group->owed->records(group->address, group->state);
         if (!packer.has_room_for(records) && !interface_.pace.ready(now)) break;
         const std::size_t reports_before = packer.reports();
@@ -110,16 +116,16 @@ void V3Reporter::send_state_changes(Instant now, Actions& out) {
         }
         if (group->is_unsent()) packer.carry(std::exchange(group->ticket, Ticket{}));
         Interface::note_report(*group, now);
+        queue.stop(*group);
         group->owed->sent();
         if (group->owed->done()) {
-            changes_.stop(*group);
             group->owed.reset();
             if (group->state.is_nothing()) retire(*group);
             continue;
         }
         // SCR-8. One gap for a report, so that what was packed together is repeated together.
         if (!gap) gap = interface_.delays.delay(interface_.options.unsolicited_report_interval);
-        changes_.start(*group, now + *gap);
+        repeats_.start(*group, now + *gap);
     }
     interface_.counters.sent_v3_state_change_reports += packer.reports();
     interface_.counters.sent_v3_records += packer.records();
@@ -174,18 +180,24 @@ void V3Reporter::send_general_response(Instant now, Actions& out) {
 // One report full of the walk's next groups; more than one only for a group that needs more.
 void V3Reporter::send_general_report(Instant now, Actions& out) {
     ReportPacker packer(interface_.options.mtu, out);
-    while (const Group* next = general_.next(interface_.groups)) {
-        Group& group = *interface_.find(next->address);
+    Interface::Groups& groups = interface_.groups;
+    bool is_full = false;
+    auto at = general_.position_in(groups);
+    while (at != groups.end() && general_.reaches(at->first)) {
+        Group& group = at->second;
         if (!group.state.is_nothing() && interface_.is_reportable(group.address)) {
             const Record record{current_state_type(group.state), group.address,
                                 group.state.sources()};
             const std::span<const Record> records(&record, 1);
-            if (packer.reports() > 0 && !packer.has_room_for(records)) break;
+            is_full = packer.reports() > 0 && !packer.has_room_for(records);
+            if (is_full) break;
             packer.add(records);
             Interface::note_report(group, now);
         }
         general_.pass(group.address);
+        if (++at == groups.end()) at = groups.begin();
     }
+    if (!is_full) general_.end();
     interface_.pace.spend(packer.reports(), now);
     interface_.counters.sent_v3_current_state_reports += packer.reports();
     interface_.counters.sent_v3_records += packer.records();
@@ -193,7 +205,7 @@ void V3Reporter::send_general_report(Instant now, Actions& out) {
 
 std::optional<Instant> V3Reporter::next_due() const {
     std::optional<Instant> soonest = changes_.next();
-    for (const auto due : {responses_.next(), general_.due()}) {
+    for (const auto due : {repeats_.next(), responses_.next(), general_.due()}) {
         if (due && (!soonest || *due < *soonest)) soonest = due;
     }
     return soonest;

@@ -19,7 +19,9 @@ public:
     void asked_about(Group& group, const Query& query, Duration within, Instant now) override;
     void advance(Instant now, Actions& out) override;
     [[nodiscard]] std::optional<Instant> next_due() const override;
-    [[nodiscard]] bool owes_changes() const override { return !changes_.empty(); }
+    [[nodiscard]] bool owes_changes() const override {
+        return !changes_.empty() || !repeats_.empty();
+    }
 
 private:
     void send_state_changes(Instant now, Actions& out);
@@ -32,7 +34,10 @@ private:
     void forget_recorded(Group& group);
 
     Interface& interface_;
+    // A group is in one of these two at most. Somebody may be waiting for a first report; those go
+    // before repetitions.
     TimerQueue<&Group::change_due> changes_;
+    TimerQueue<&Group::change_due> repeats_;
     TimerQueue<&Group::response_due> responses_;
     GeneralResponse general_;
     std::size_t recorded_sources_ = 0;  // over all groups

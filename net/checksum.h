@@ -2,10 +2,12 @@
 #pragma once
 
 #include <joinleaf/address.h>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <type_traits>
 
 namespace joinleaf::net {
 
@@ -17,35 +19,15 @@ public:
     constexpr explicit ChecksumSum(std::uint64_t sum) : sum_(sum) {}
 
     /// Adds `bytes`. Only the last span of a message may have an odd length.
-    void add(std::span<const std::byte> bytes) noexcept {
-        const std::byte* at = bytes.data();
-        std::size_t left = bytes.size();
-        std::uint64_t sum = sum_;
-        // 32-bit words into a 64-bit sum: no carry can be lost before 2^32 words.
-        for (; left >= 16; at += 16, left -= 16) {
-            std::uint32_t words[4];
-            std::memcpy(words, at, 16);
-            sum += std::uint64_t{words[0]} + words[1];
-            sum += std::uint64_t{words[2]} + words[3];
-        }
-        for (; left >= 4; at += 4, left -= 4) {
-            std::uint32_t word;
-            std::memcpy(&word, at, 4);
-            sum += word;
-        }
-        if (left >= 2) {
-            std::uint16_t word;
-            std::memcpy(&word, at, 2);
-            sum += word;
-            at += 2;
-            left -= 2;
-        }
-        if (left == 1) {
-            std::uint16_t word = 0;
-            std::memcpy(&word, at, 1);
-            sum += word;
-        }
-        sum_ = sum;
+    void add(std::span<const std::byte> bytes) noexcept;
+
+    /// Adds a header that has been read, without a loop.
+    template <class Wire>
+    requires(std::is_trivially_copyable_v<Wire> &&
+             sizeof(Wire) % 4 == 0) void add_header(const Wire& wire) noexcept {
+        std::array<std::uint32_t, sizeof(Wire) / 4> words;
+        std::memcpy(words.data(), &wire, sizeof(Wire));
+        for (const std::uint32_t word : words) sum_ += word;
     }
     /// Adds one 16-bit word given in host order.
     constexpr void add_word(std::uint16_t host_order) noexcept {

@@ -29,6 +29,23 @@ struct EthernetWire {
 };
 static_assert(sizeof(EthernetWire) == 14 && alignof(EthernetWire) == 1);
 
+/// A MAC address as a number of 48 bits, for code that compares many of them.
+[[nodiscard]] inline std::uint64_t mac_bits(const MacAddress& mac) noexcept {
+    const auto high = load<BigEndian<std::uint32_t>>(std::as_bytes(std::span(mac.octets())).data());
+    const auto low = load<BigEndian<std::uint16_t>>(std::as_bytes(std::span(mac.octets())).data() +
+                                                    sizeof(high));
+    return std::uint64_t{high} << 16 | low;
+}
+inline constexpr std::uint64_t kBroadcastMacBits = 0xffff'ffff'ffff;
+/// Of a group or broadcast address (IEEE 802: the first bit on the wire).
+[[nodiscard]] constexpr bool is_group_mac(std::uint64_t bits) noexcept {
+    return (bits >> 40 & 1) != 0;
+}
+/// As MacAddress::of_group; `group` is in 224.0.0.0/4.
+[[nodiscard]] constexpr std::uint64_t group_mac_bits(Ipv4Address group) noexcept {
+    return 0x0100'5e00'0000 | (group.value() & 0x7f'ffff);
+}
+
 /// A frame without its check sequence is at least this long on a wire.
 inline constexpr std::size_t kMinFrameSize = 60;
 

@@ -1,5 +1,6 @@
 #include <dataplane/dpdk/eal.h>
 #include <dataplane/dpdk/error.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <pthread.h>
 #include <rte_eal.h>
@@ -60,6 +61,20 @@ LogTail& log_tail() {
     return *tail;
 }
 
+// The EAL writes why it cannot start to stderr as well as to its log; the caller tells it once.
+class QuietStderr {
+public:
+    QuietStderr() : stderr_(stderr) {
+        if (log_tail().stream() != nullptr) stderr = log_tail().stream();
+    }
+    ~QuietStderr() { stderr = stderr_; }
+    QuietStderr(const QuietStderr&) = delete;
+    QuietStderr& operator=(const QuietStderr&) = delete;
+
+private:
+    FILE* stderr_;
+};
+
 std::string comma_list(const std::vector<unsigned>& cpus) {
     return fmt::format("{}", fmt::join(cpus, ","));
 }
@@ -105,6 +120,35 @@ private:
     bool known_ = false;
 };
 
+// A wrong argument makes the EAL print its whole usage and complain on both outputs; our caller
+// says it in one line.
+class QuietOutputs {
+public:
+    QuietOutputs() {
+        std::fflush(nullptr);
+        const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        for (std::size_t i = 0; i < kOutputs.size(); ++i) {
+            kept_[i] = dup(kOutputs[i]);
+            if (kept_[i] >= 0 && nowhere >= 0) dup2(nowhere, kOutputs[i]);
+        }
+        if (nowhere >= 0) close(nowhere);
+    }
+    ~QuietOutputs() {
+        std::fflush(nullptr);
+        for (std::size_t i = 0; i < kOutputs.size(); ++i) {
+            if (kept_[i] < 0) continue;
+            dup2(kept_[i], kOutputs[i]);
+            close(kept_[i]);
+        }
+    }
+    QuietOutputs(const QuietOutputs&) = delete;
+    QuietOutputs& operator=(const QuietOutputs&) = delete;
+
+private:
+    static constexpr std::array<int, 2> kOutputs{STDOUT_FILENO, STDERR_FILENO};
+    std::array<int, 2> kept_{};
+};
+
 }  // namespace
 
 std::vector<unsigned> usable_cpus() {
@@ -142,7 +186,9 @@ Eal& Eal::ensure(const EalOptions& options) {
 }
 
 Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.memory_mb)) {
-    if (log_tail().stream() != nullptr) rte_openlog_stream(log_tail().stream());
+    if (log_tail().stream() != nullptr && rte_openlog_stream(log_tail().stream()) != 0) {
+        fail(EINVAL, "the DPDK environment takes no log");
+    }
     const std::string prefix = fmt::format("joinleaf-{}", getpid());
     auto args = arguments(options, hugepages_, prefix);
     std::vector<char*> argv;
@@ -150,8 +196,18 @@ Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.mem
     argv.push_back(nullptr);
 
     const AffinityGuard keep_affinity;
-    if (rte_eal_init(static_cast<int>(args.size()), argv.data()) < 0) {
+    std::optional<QuietOutputs> quiet;
+    if (!options.more_arguments.empty()) quiet.emplace();
+    const int started = [&] {
+        const QuietStderr quiet_words;
+        return rte_eal_init(static_cast<int>(args.size()), argv.data());
+    }();
+    quiet.reset();
+    if (started < 0) {
         const int code = rte_errno;
+        const std::filesystem::path left_over = rte_eal_get_runtime_dir();
+        std::error_code ignored;  // and never what --eal made another process share with us
+        if (left_over.filename() == prefix) std::filesystem::remove_all(left_over, ignored);
         std::string cure;
         if (code == EALREADY) {
             cure = "the DPDK environment failed earlier in this process; start the program again";
@@ -171,12 +227,13 @@ Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.mem
 }
 
 Eal::~Eal() {
-    rte_eal_cleanup();
+    static_cast<void>(rte_eal_cleanup());  // the process ends: there is nobody to tell
     std::error_code ignored;  // only what this process made, and only when it is empty of others
     std::filesystem::remove_all(runtime_directory_, ignored);
 }
 
 std::optional<unsigned> Eal::launch(std::function<void()> body) {
+    const std::lock_guard lock(mutex_);
     const auto free =
         std::find_if(lcores_.begin(), lcores_.end(), [](const Lcore& l) { return !l.lent; });
     if (free == lcores_.end()) return std::nullopt;
@@ -188,7 +245,8 @@ std::optional<unsigned> Eal::launch(std::function<void()> body) {
 }
 
 void Eal::join(unsigned lcore) {
-    rte_eal_wait_lcore(lcore);
+    rte_eal_wait_lcore(lcore);  // returns what run_body returned
+    const std::lock_guard lock(mutex_);
     for (auto& l : lcores_) {
         if (l.id != lcore) continue;
         l.body.reset();

@@ -1,13 +1,20 @@
 // The DPDK environment: started once per process, and the lcores it lends to workers.
 #pragma once
 
+#include <rte_config.h>
+
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace joinleaf::dataplane::dpdk {
+
+/// One lcore is the control thread's.
+inline constexpr std::size_t kMaxWorkers = RTE_MAX_LCORE - 1;
 
 struct EalOptions {
     /// One lcore is made for each; the calling thread keeps the CPUs it may run on.
@@ -41,9 +48,10 @@ public:
     /// Worker lcores in all, whether lent or not.
     [[nodiscard]] std::size_t lcore_count() const { return lcores_.size(); }
 
-    /// Runs `body` on a free worker lcore until it returns. Error: nullopt when none is free.
+    /// Any thread. Runs `body` on a free worker lcore until it returns. Error: nullopt when none is
+    /// free.
     [[nodiscard]] std::optional<unsigned> launch(std::function<void()> body);
-    /// Waits for the body launched on `lcore` and frees the lcore.
+    /// Any thread. Waits for the body launched on `lcore` and frees the lcore.
     void join(unsigned lcore);
 
 private:
@@ -54,6 +62,7 @@ private:
         bool lent = false;
         std::unique_ptr<std::function<void()>> body;
     };
+    std::mutex mutex_;  ///< of the lcores: runtimes come and go on their own threads
     std::vector<Lcore> lcores_;
     std::string runtime_directory_;
     bool hugepages_ = false;

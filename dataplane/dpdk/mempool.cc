@@ -1,21 +1,47 @@
 #include <dataplane/dpdk/error.h>
 #include <dataplane/dpdk/mempool.h>
 #include <fmt/format.h>
+#include <rte_eal.h>
 #include <rte_errno.h>
-#include <rte_lcore.h>
+#include <rte_mbuf_pool_ops.h>
 
 namespace joinleaf::dataplane::dpdk {
 namespace {
 
 constexpr unsigned kCache = 256;
 
+std::uint16_t buffer_size(std::uint16_t data_room) {
+    return static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + data_room);
+}
+
+// What rte_pktmbuf_pool_create does, but where a device uses our virtual addresses, buffers may
+// cross pages: without hugepages DPDK would else give each a page of its own, twice the memory.
+rte_mempool* make_pool(const std::string& name, unsigned count, std::uint16_t data_room) {
+    const unsigned flags = rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
+    rte_mempool* pool =
+        rte_mempool_create_empty(name.c_str(), count, sizeof(rte_mbuf) + buffer_size(data_room),
+                                 kCache, sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, flags);
+    if (pool == nullptr) return nullptr;
+    rte_pktmbuf_pool_private sizes{};
+    sizes.mbuf_data_room_size = buffer_size(data_room);
+    int result = rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), nullptr);
+    if (result == 0) {
+        rte_pktmbuf_pool_init(pool, &sizes);
+        result = rte_mempool_populate_default(pool);
+    }
+    if (result < 0) {
+        rte_mempool_free(pool);
+        rte_errno = -result;
+        return nullptr;
+    }
+    rte_mempool_obj_iter(pool, rte_pktmbuf_init, nullptr);
+    return pool;
+}
+
 }  // namespace
 
 Mempool::Mempool(const std::string& name, unsigned count, std::uint16_t data_room)
-    : pool_(rte_pktmbuf_pool_create(name.c_str(), count, kCache, 0,
-                                    static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + data_room),
-                                    SOCKET_ID_ANY)),
-      data_room_(data_room) {
+    : pool_(make_pool(name, count, data_room)), data_room_(data_room) {
     if (!pool_) {
         fail(rte_errno, fmt::format("no memory for {} packet buffers ({} MB); free memory or "
                                     "hugepages, or ask for fewer buffers",

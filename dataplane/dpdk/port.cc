@@ -10,8 +10,8 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 namespace joinleaf::dataplane::dpdk {
@@ -25,9 +25,15 @@ rte_ether_addr to_rte(const MacAddress& mac) {
     return address;
 }
 
+// DPDK's lists of devices have no lock, and runtimes start and stop on threads of their own.
+std::recursive_mutex& devices() {
+    static std::recursive_mutex mutex;
+    return mutex;
+}
+
 // Locally administered; different for every port of the process.
 MacAddress made_up_mac() {
-    static std::atomic<std::uint8_t> made{0};
+    static std::uint8_t made = 0;
     return MacAddress({0x02, 0x6a, 0x6c, 0x00, 0x00, ++made});
 }
 
@@ -47,6 +53,7 @@ std::uint16_t find_port(const std::string& devargs) {
 
 Port Port::attach(const std::string& spec, const std::string& devargs, std::uint16_t mtu,
                   Mempool& receive_pool) {
+    const std::lock_guard lock(devices());
     const int result = rte_dev_probe(devargs.c_str());
     if (result < 0) {
         fail(result, fmt::format("port '{}' could not be opened: {}", spec, last_log_line()));
@@ -61,7 +68,8 @@ Port Port::attach(const std::string& spec, const std::string& devargs, std::uint
 }
 
 Port Port::attach(const std::string& spec, WireEnd end, std::uint16_t mtu, Mempool& receive_pool) {
-    static std::atomic<unsigned> made{0};
+    const std::lock_guard lock(devices());
+    static unsigned made = 0;
     const auto name = fmt::format("jl_end{}", made++);
     rte_ring* in = end.receive_ring();
     rte_ring* out = end.transmit_ring();
@@ -77,7 +85,7 @@ Port::Port(std::uint16_t id, std::string spec, std::uint16_t mtu, Mempool& recei
     try {
         configure(receive_pool);
     } catch (...) {
-        rte_eth_dev_close(id_);
+        detach();
         throw;
     }
 }
@@ -119,11 +127,7 @@ void Port::configure(Mempool& receive_pool) {
     check(rte_eth_rx_queue_setup(id_, 0, receive_slots, numa, nullptr, receive_pool.raw()),
           "no receive queue");
     check(rte_eth_tx_queue_setup(id_, 0, transmit_slots, numa, nullptr), "no transmit queue");
-    const int mtu_result = rte_eth_dev_set_mtu(id_, mtu_);
-    // Virtual ports without an MTU of their own carry what fits a buffer.
-    if (mtu_result != 0 && mtu_result != -ENOTSUP) {
-        check(mtu_result, fmt::format("an MTU of {} was refused; use the interface's own", mtu_));
-    }
+    set_mtu();
     check(rte_eth_dev_start(id_), "it did not start");
     rte_ether_addr address{};
     check(rte_eth_macaddr_get(id_, &address), "it has no MAC address");
@@ -132,6 +136,17 @@ void Port::configure(Mempool& receive_pool) {
     mac_ = MacAddress(octets);
     // Rings have no address of their own, and a frame from our own address is an echo.
     if (mac_ == MacAddress()) mac_ = made_up_mac();
+}
+
+void Port::set_mtu() {
+    // These would change the kernel's own interface, and not change it back.
+    constexpr std::array<std::string_view, 2> kBorrowed = {"net_af_packet", "net_af_xdp"};
+    if (std::find(kBorrowed.begin(), kBorrowed.end(), driver_) != kBorrowed.end()) return;
+    const int result = rte_eth_dev_set_mtu(id_, mtu_);
+    // Virtual ports without an MTU of their own carry what fits a buffer.
+    if (result == 0 || result == -ENOTSUP) return;
+    fail(result,
+         fmt::format("port '{}': an MTU of {} was refused; use the interface's own", spec_, mtu_));
 }
 
 Port::Port(Port&& other) noexcept
@@ -144,13 +159,19 @@ Port::Port(Port&& other) noexcept
       wire_(std::move(other.wire_)) {}
 
 Port::~Port() {
-    if (id_ == kClosed) return;
+    const std::lock_guard lock(devices());
+    if (id_ != kClosed) detach();
+}
+
+// Each step is tried whatever became of the one before; a device that stays is told of when the
+// same port is opened again.
+void Port::detach() noexcept {
     rte_eth_dev_info info{};
     const bool known = rte_eth_dev_info_get(id_, &info) == 0;
-    rte_eth_dev_stop(id_);
-    rte_eth_dev_close(id_);
+    static_cast<void>(rte_eth_dev_stop(id_));
+    static_cast<void>(rte_eth_dev_close(id_));
     // The device is attached again when the same port is opened again.
-    if (known && info.device != nullptr) rte_dev_remove(info.device);
+    if (known && info.device != nullptr) static_cast<void>(rte_dev_remove(info.device));
 }
 
 bool Port::link_up() const noexcept {

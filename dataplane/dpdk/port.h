@@ -71,6 +71,8 @@ public:
 private:
     Port(std::uint16_t id, std::string spec, std::uint16_t mtu, Mempool& receive_pool);
     void configure(Mempool& receive_pool);
+    void set_mtu();
+    void detach() noexcept;
 
     static constexpr std::uint16_t kClosed = UINT16_MAX;
     std::uint16_t id_;

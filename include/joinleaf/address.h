@@ -45,7 +45,7 @@ class GroupAddress {
 public:
     [[nodiscard]] static Parsed<GroupAddress> parse(std::string_view text);
     /// Error: invalid_argument when `address` is not in 224.0.0.0/4.
-    [[nodiscard]] static constexpr Result<GroupAddress> from(Ipv4Address address) {
+    [[nodiscard]] static Result<GroupAddress> from(Ipv4Address address) {
         if (!address.is_multicast()) return failure(std::errc::invalid_argument);
         return GroupAddress(address);
     }
@@ -73,7 +73,7 @@ private:
 class UdpPort {
 public:
     [[nodiscard]] static Parsed<UdpPort> parse(std::string_view text);
-    [[nodiscard]] static constexpr Result<UdpPort> from(std::uint32_t number) {
+    [[nodiscard]] static Result<UdpPort> from(std::uint32_t number) {
         if (number == 0 || number > 65535) return failure(std::errc::invalid_argument);
         return UdpPort(static_cast<std::uint16_t>(number));
     }

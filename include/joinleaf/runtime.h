@@ -28,6 +28,8 @@ struct PortOptions {
     std::size_t worker = 0;  ///< which worker polls it: 0 to RuntimeOptions::workers - 1
     std::uint32_t buffers =
         16384;  ///< packet buffers of the receive pool, and of the transmit pool
+    /// Where unicast datagrams for other subnets go; unspecified: there is no way there.
+    Ipv4Address gateway;
     /// IGMP of this port.
     std::uint8_t robustness = 2;
     bool require_router_alert = false;

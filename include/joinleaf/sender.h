@@ -27,7 +27,7 @@ struct InlineSource {
 };
 
 struct SenderOptions {
-    /// Datagrams that may wait for the worker; rounded up to a power of two.
+    /// Datagrams that may wait for the worker; rounded up to a power of two, and to 32 at least.
     std::size_t capacity = 1024;
     /// Datagrams per second at most; 0: as fast as the port takes them.
     std::uint64_t packets_per_second = 0;
@@ -48,14 +48,16 @@ public:
     ~Sender() = default;
 
     /// Takes up to out.size() empty buffers. Returns how many; 0 when all are in flight (the port
-    /// is slower than the application, or the socket has not joined): try again later.
+    /// is slower than the application, or other sockets hold all buffers of the port): try again
+    /// later. 0 for ever once the socket has closed.
     [[nodiscard]] std::size_t reserve(std::span<SendBuffer> out) noexcept;
     /// Hands filled buffers to the worker, in order. All of them: there is always room for what
     /// was reserved. A length above the capacity is dropped and counted as oversized.
     void send(std::span<const SendBuffer> filled) noexcept;
     /// Gives reserved buffers back unsent.
     void cancel(std::span<const SendBuffer> unused) noexcept;
-    /// Datagrams handed over that the port has neither taken nor dropped yet.
+    /// Datagrams handed over that the port has neither taken nor dropped yet; none once the socket
+    /// has closed.
     [[nodiscard]] std::size_t in_flight() const noexcept;
 
     class Impl;

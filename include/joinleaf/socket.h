@@ -65,14 +65,17 @@ public:
     /// out of join_leaf and accept (M10).
     Result<void> select(const EventQueue& queue, EventMask mask = kAllEvents);
 
-    /// The queue to the worker. One per socket; empty handle before a join that may send.
+    /// The queue to the worker. One per socket. Errors: not_connected before a join that may send,
+    /// no_buffer_space (too many senders on the port), operation_not_supported (an inline source).
     Result<Sender> sender();
 
     /// When the join completed: the time stamp of the burst that carried the report (M7).
     [[nodiscard]] Result<Instant> connected_at() const;
     [[nodiscard]] SocketId id() const noexcept;
 
-    /// Leaves the group (M26) and ends the socket; cancels a pending join (M11). Idempotent.
+    /// Leaves the group (M26) and ends the socket; cancels a pending join (M11). When it returns,
+    /// the socket's handler and inline source are no longer called; so it must not be called by
+    /// them. Idempotent.
     void close();
 
     class Impl;

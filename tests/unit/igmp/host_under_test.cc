@@ -60,6 +60,7 @@ Duration KnownDelays::delay(Duration limit) {
         EXPECT_LE(next, limit);
         return next;
     }
+    if (random_) share = std::uniform_real_distribution(0.0, 1.0)(*random_);
     const auto share_of_limit =
         static_cast<std::int64_t>(share * static_cast<double>(limit.count()));
     return std::max(Duration(1), Duration(share_of_limit));

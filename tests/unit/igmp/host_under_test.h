@@ -10,6 +10,7 @@
 #include <initializer_list>
 #include <optional>
 #include <ostream>
+#include <random>
 #include <string>
 #include <variant>
 #include <vector>
@@ -68,11 +69,15 @@ public:
         queued_.insert(queued_.end(), delays.begin(), delays.end());
     }
 
+    /// From now on by chance, the same for each seed.
+    void randomize(std::uint64_t seed) { random_.emplace(seed); }
+
     double share = 0.5;
     std::vector<Duration> limits;  ///< what was asked for, draw by draw
 
 private:
     std::deque<Duration> queued_;
+    std::optional<std::mt19937_64> random_;
 };
 
 /// How a message to the host is wrapped; the default is a well-behaved querier's general query.

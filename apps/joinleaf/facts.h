@@ -1,0 +1,59 @@
+// What a root or a leaf tells about its run; report.h turns it into lines.
+#pragma once
+
+#include <joinleaf/address.h>
+#include <joinleaf/clock.h>
+#include <joinleaf/source_filter.h>
+#include <joinleaf/status.h>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace joinleaf::app {
+
+enum class Role : std::uint8_t { root, leaf };
+[[nodiscard]] constexpr std::string_view name(Role role) noexcept {
+    return role == Role::root ? "root" : "leaf";
+}
+
+/// The runtime is up.
+struct Started {
+    PortStatus port;
+    bool hugepages = false;
+    double start_ms = 0;  ///< since the program began
+};
+
+/// A join has completed.
+struct Connected {
+    GroupEndpoint group;
+    SourceFilter sources;       ///< what is received; nothing for a root
+    Instant at{};               ///< when the IGMP report left, or when nothing had to be sent
+    double connect_ms = 0;      ///< from the call to `at`
+    double since_start_ms = 0;  ///< from the program's begin to `at`
+    std::optional<double> first_datagram_ms;  ///< from `at` to the first datagram of this join
+};
+
+/// How it goes. The rates are those of the last second.
+struct Progress {
+    double seconds = 0;  ///< since the first join completed
+    PortCounters counters;
+    double packets_per_second = 0;
+    double bits_per_second = 0;  ///< of payload
+};
+
+/// How it went. The rates are those between the first and the last datagram.
+struct Summary {
+    double seconds = 0;
+    PortStatus port;
+    double packets_per_second = 0;
+    double bits_per_second = 0;
+    std::vector<Connected> joins;
+    double resident_mb = 0;
+};
+
+/// Whether a drop for this reason is a loss; the others are frames that were not for us.
+[[nodiscard]] bool is_loss(DropReason reason) noexcept;
+/// Datagrams lost on this port that we know of: by our own hand, by the NIC, for want of buffers.
+[[nodiscard]] std::uint64_t losses(const PortCounters& counters) noexcept;
+
+}  // namespace joinleaf::app

@@ -1,0 +1,74 @@
+// The words of `--help`.
+#include <apps/joinleaf/help.h>
+#include <fmt/format.h>
+
+namespace joinleaf::app {
+
+HelpFormatter::HelpFormatter(std::string usage) : usage_(std::move(usage)) { column_width(34); }
+
+std::string HelpFormatter::make_usage(const CLI::App* /*app*/, std::string /*name*/) const {
+    return fmt::format("\nUsage: {}\n\n", usage_);
+}
+
+std::string HelpFormatter::make_option_opts(const CLI::Option* option) const {
+    const auto& text = option->get_option_text();
+    return text.empty() ? std::string() : " " + text;
+}
+
+std::string HelpFormatter::make_group(std::string group, bool is_positional,
+                                      std::vector<const CLI::Option*> options) const {
+    std::string text = fmt::format("{}:\n", group);
+    for (const auto* option : options) text += make_option(option, is_positional);
+    return text;
+}
+
+const std::string_view kProgramFooter =
+    R"(Try it here and now, without a network card, root rights or hugepages:
+  joinleaf demo
+
+Across a network, from one machine to others:
+  joinleaf leaf --port eth1 --address 10.0.0.12/24 --join 239.1.1.1:5000 --output copy.bin
+  joinleaf root --port eth1 --address 10.0.0.11/24 --group 239.1.1.1:5000 --input file.bin
+
+Ports (--port):
+  0000:03:00.0           a network card by its PCI address, bound to vfio-pci
+  eth1                   a kernel interface (AF_PACKET); xdp:eth1 for AF_XDP
+  memif:PATH[,server]    shared memory with another process
+  null                   takes everything, for measuring a root
+  ring:NAME              two ports of one name in one process form a wire
+  net_...                any DPDK device arguments
+
+Exit codes: 0 done, also after SIGINT or SIGTERM; 1 failure; 2 wrong use.
+`joinleaf root --help`, `joinleaf leaf --help` and `joinleaf demo --help` tell the options.)";
+
+const std::string_view kRootFooter =
+    R"(Examples:
+  joinleaf root --port eth1 --address 10.0.0.11/24 --group 239.1.1.1:5000 --input file.bin
+  tail -f feed.log | joinleaf root --port 0000:03:00.0 --address 10.0.0.11/24 \
+      --group 232.1.1.1:5000 --scope 8 --rate 10000 --input -
+
+The input is cut into chunks, each one datagram; from a terminal each line is one. When the input
+ends, everything is let out and the program exits. Leaves must have joined before: multicast does
+not repeat. A rate that the slowest leaf and the network hold keeps them from losing any.
+Ports, exit codes: joinleaf --help)";
+
+const std::string_view kLeafFooter =
+    R"(Examples:
+  joinleaf leaf --port eth1 --address 10.0.0.12/24 --join 239.1.1.1:5000 --output copy.bin
+  joinleaf leaf --port eth1 --address 10.0.0.12/24 --join 232.1.1.1:5000 \
+      --source 10.0.0.11 --output null --duration 10 --json
+
+Payloads are written in the order they arrive. The leaf runs until --count, --duration, SIGINT or
+SIGTERM; then it leaves the groups, writes what has arrived and exits.
+Ports, exit codes: joinleaf --help)";
+
+const std::string_view kDemoFooter =
+    R"(Examples:
+  joinleaf demo
+  joinleaf demo --size 1000 --rate 50000 --json
+
+A root and two leaves in this process, joined by a small switch that reads IGMP. A file goes to
+both leaves, its SHA-256 is compared, the latency is measured, and one leaf leaves.
+Exit code 0: both leaves hold the file and nothing was lost; 1: not, with the reason.)";
+
+}  // namespace joinleaf::app

@@ -1,0 +1,76 @@
+// The program joinleaf: root, leaf and demo.
+#include <apps/joinleaf/failure.h>
+#include <apps/joinleaf/options.h>
+#include <apps/joinleaf/run.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <exception>
+
+namespace {
+
+using namespace joinleaf::app;
+
+/// Root and leaf: JSON on standard output unless the data goes there, everything else on standard
+/// error, each line with the command in front.
+Reporter::Options say(const CommonOptions& common, const char* command,
+                      bool data_on_stdout = false) {
+    return {.command = fmt::format("joinleaf {}", command),
+            .json = common.json,
+            .quiet = common.quiet,
+            .json_to = data_on_stdout ? stderr : stdout,
+            .prefix = fmt::format("joinleaf {}: ", command),
+            .live = ::isatty(STDERR_FILENO) == 1};
+}
+
+/// The demo: what it says is what it is for, so all but errors goes to standard output.
+Reporter::Options show(const CommonOptions& common) {
+    return {.command = "joinleaf demo",
+            .json = common.json,
+            .quiet = common.quiet,
+            .text_to = stdout,
+            .live = ::isatty(STDOUT_FILENO) == 1};
+}
+
+template <class Options>
+int run(const Options& options, Reporter::Options said, joinleaf::Instant began,
+        int (*command)(const Options&, Surroundings&)) {
+    Reporter report(std::move(said));
+    try {
+        Signals signals;
+        Surroundings surroundings{report, signals, began};
+        return command(options, surroundings);
+    } catch (const std::exception& error) {
+        report.error(in_one_line(error));
+        return kExitFailure;
+    }
+}
+
+struct Start {
+    joinleaf::Instant began;
+
+    int operator()(const RootOptions& options) const {
+        return run(options, say(options.common, "root"), began, run_root);
+    }
+    int operator()(const LeafOptions& options) const {
+        return run(options, say(options.common, "leaf", options.output == "-"), began, run_leaf);
+    }
+    int operator()(const DemoOptions& options) const {
+        return run(options, show(options.common), began, run_demo);
+    }
+    int operator()(const Message& message) const {
+        if (message.exit_code == kExitDone) {
+            fmt::print("{}", message.text);
+        } else {
+            fmt::print(stderr, "{}\n", message.text);
+        }
+        return message.exit_code;
+    }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const auto began = joinleaf::Instant::clock::now();
+    return std::visit(Start{began}, parse_command_line({argv + 1, argv + argc}));
+}

@@ -1,0 +1,309 @@
+// The command line: what CLI11 collects as text, and the checks that turn it into options.
+#include <apps/joinleaf/help.h>
+#include <apps/joinleaf/options.h>
+#include <apps/joinleaf/values.h>
+#include <fmt/format.h>
+#include <net/vlan.h>
+
+#include <limits>
+#include <stdexcept>
+
+namespace joinleaf::app {
+namespace {
+
+constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t kMegabyte = 1'000'000;
+
+/// As typed; an empty optional or vector: not given.
+struct Typed {
+    using Text = std::optional<std::string>;
+    std::vector<std::string> cpus;
+    Text eal;
+    bool json = false;
+    bool quiet = false;
+
+    Text port, address, vlan, mtu, robustness, igmp_version;
+    bool require_router_alert = false;
+
+    Text group, scope, rate, chunk, linger, input;
+    bool no_udp_checksum = false;
+
+    std::vector<std::string> joins, sources, excludes;
+    Text output, count, duration;
+
+    Text size;
+};
+
+/// Wrong use, found while options are made out of what was typed.
+class WrongUse : public std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+template <class T>
+T valid(Parsed<T> parsed) {
+    if (!parsed) throw WrongUse(parsed.error());
+    if constexpr (!std::is_void_v<T>) return *std::move(parsed);
+}
+
+/// Puts the option's name before the error of a type that does not know it.
+template <class T>
+T valid(std::string_view option, Parsed<T> parsed) {
+    if (!parsed) throw WrongUse(fmt::format("{}: {}", option, parsed.error()));
+    return *std::move(parsed);
+}
+
+const std::string& needed(const Typed::Text& text, std::string_view option,
+                          std::string_view example) {
+    if (!text || text->empty()) {
+        throw WrongUse(fmt::format("{0} is missing; add it, as in {0} {1}", option, example));
+    }
+    return *text;
+}
+
+std::uint64_t whole(const Typed::Text& text, std::string_view option, std::uint64_t least,
+                    std::uint64_t most, std::uint64_t unset) {
+    return text ? valid(parse_whole(option, *text, least, most)) : unset;
+}
+
+CommonOptions common_options(const Typed& typed) {
+    CommonOptions common;
+    for (const auto& cpu : typed.cpus) {
+        common.cpus.push_back(static_cast<unsigned>(valid(parse_whole("--cpu", cpu, 0, 1023))));
+    }
+    if (typed.eal) common.eal_arguments = valid(parse_words("--eal", *typed.eal));
+    common.json = typed.json;
+    common.quiet = typed.quiet;
+    return common;
+}
+
+PortOptions port_options(const Typed& typed) {
+    PortOptions port;
+    port.port = needed(typed.port, "--port", "eth1");
+    port.address = valid("--address",
+                         Ipv4Interface::parse(needed(typed.address, "--address", "10.0.0.11/24")));
+    if (typed.vlan) port.vlan = valid("--vlan", net::VlanStack::parse(*typed.vlan)).to_string();
+    port.mtu = static_cast<std::uint16_t>(whole(typed.mtu, "--mtu", 68, 65535, port.mtu));
+    port.robustness =
+        static_cast<std::uint8_t>(whole(typed.robustness, "--robustness", 1, 7, port.robustness));
+    port.minimum_igmp_version = static_cast<std::uint8_t>(
+        whole(typed.igmp_version, "--minimum-igmp-version", 1, 3, port.minimum_igmp_version));
+    port.require_router_alert = typed.require_router_alert;
+    return port;
+}
+
+RootOptions root_options(const Typed& typed) {
+    const auto group =
+        valid("--group", GroupEndpoint::parse(needed(typed.group, "--group", "239.1.1.1:5000")));
+    RootOptions root{.common = common_options(typed), .port = port_options(typed), .group = group};
+    root.scope = static_cast<std::uint8_t>(whole(typed.scope, "--scope", 0, 255, root.scope));
+    root.packets_per_second = whole(typed.rate, "--rate", 1, 1'000'000'000, 0);
+    if (typed.chunk) {
+        const auto chunk = valid(parse_whole("--chunk", *typed.chunk, 1, 65507));
+        valid(check_chunk(chunk, root.port.mtu));
+        root.chunk = static_cast<std::uint32_t>(chunk);
+    }
+    root.udp_checksum = !typed.no_udp_checksum;
+    root.linger = std::chrono::milliseconds(whole(typed.linger, "--linger-ms", 0, 3'600'000,
+                                                  static_cast<std::uint64_t>(root.linger.count())));
+    root.input = needed(typed.input, "--input", "file.bin (or - for standard input)");
+    return root;
+}
+
+LeafOptions leaf_options(const Typed& typed) {
+    if (typed.joins.empty()) {
+        throw WrongUse("--join is missing; add it, as in --join 239.1.1.1:5000");
+    }
+    LeafOptions leaf;
+    leaf.sources = valid(parse_sources(typed.sources, typed.excludes));
+    for (const auto& text : typed.joins) {
+        const auto group = valid("--join", GroupEndpoint::parse(text));
+        valid(check_join(group, leaf.sources));
+        leaf.groups.push_back(group);
+    }
+    leaf.common = common_options(typed);
+    leaf.port = port_options(typed);
+    leaf.output = needed(typed.output, "--output", "copy.bin (or - or null)");
+    if (typed.count) leaf.count = valid(parse_whole("--count", *typed.count, 1, kNoLimit));
+    if (typed.duration) leaf.duration = valid(parse_seconds("--duration", *typed.duration));
+    return leaf;
+}
+
+DemoOptions demo_options(const Typed& typed) {
+    DemoOptions demo;
+    demo.common = common_options(typed);
+    demo.file_octets =
+        whole(typed.size, "--size", 1, 100'000, demo.file_octets / kMegabyte) * kMegabyte;
+    demo.packets_per_second = whole(typed.rate, "--rate", 1, 1'000'000'000, 0);
+    return demo;
+}
+
+/// An option whose value is kept as text; `form` is how the value is written in the help.
+template <class Target>
+void add(CLI::App& app, const char* group, const char* name, Target& target, const char* form,
+         const char* description) {
+    app.add_option(name, target, description)->group(group)->option_text(form);
+}
+
+void add_flag(CLI::App& app, const char* group, const char* name, bool& target,
+              const char* description) {
+    app.add_flag(name, target, description)->group(group);
+}
+
+void add_port(CLI::App& app, Typed& typed) {
+    constexpr auto kPort = "Port";
+    add(app, kPort, "--port", typed.port, "PORT (needed)", "the port; see `joinleaf --help`");
+    add(app, kPort, "--address", typed.address, "IP/LEN (needed)",
+        "the port's own IPv4 address, as in 10.0.0.11/24");
+    add(app, kPort, "--vlan", typed.vlan, "ID", "VLAN tag, or outer and inner as in 100.200");
+    add(app, kPort, "--mtu", typed.mtu, "OCTETS", "largest IPv4 packet; 1500 unless given");
+}
+
+void add_run(CLI::App& app, Typed& typed) {
+    constexpr auto kRun = "How it runs";
+    add(app, kRun, "--cpu", typed.cpus, "N...",
+        "CPU of the polling worker; the last one unless given");
+    add(app, kRun, "--eal", typed.eal, "\"ARGS\"", "more arguments for DPDK's EAL");
+    add_flag(app, kRun, "--json", typed.json,
+             "events and a summary as JSON lines on standard output");
+    add_flag(app, kRun, "--quiet", typed.quiet, "errors alone (with --json: no status lines)");
+    app.set_help_flag("-h,--help", "this text")->group(kRun);
+}
+
+void add_root(CLI::App& app, Typed& typed) {
+    constexpr auto kWhat = "What to publish";
+    add(app, kWhat, "--group", typed.group, "GROUP:PORT (needed)",
+        "multicast group and UDP port, as in 239.1.1.1:5000");
+    add(app, kWhat, "--input", typed.input, "FILE|- (needed)", "a file, or - for standard input");
+    add(app, kWhat, "--chunk", typed.chunk, "OCTETS",
+        "payload of a datagram; the most that fits unless given");
+    add(app, kWhat, "--rate", typed.rate, "PPS",
+        "datagrams a second; as fast as the port takes unless given");
+    add(app, kWhat, "--scope", typed.scope, "N",
+        "0 this host only, 1 no router (default), n: n-1 routers");
+    add_flag(app, kWhat, "--no-udp-checksum", typed.no_udp_checksum, "send UDP checksum 0");
+    add(app, kWhat, "--linger-ms", typed.linger, "MS",
+        "keep the port open this long after the last one; 100");
+    add_port(app, typed);
+    add_run(app, typed);
+}
+
+void add_leaf(CLI::App& app, Typed& typed) {
+    constexpr auto kWhat = "What to receive";
+    constexpr auto kIgmp = "IGMP";
+    add(app, kWhat, "--join", typed.joins, "GROUP:PORT... (needed)",
+        "multicast group and UDP port, as in 239.1.1.1:5000");
+    add(app, kWhat, "--source", typed.sources, "IP...",
+        "only from these senders (needed in 232.0.0.0/8)");
+    add(app, kWhat, "--exclude", typed.excludes, "IP...", "from all senders but these");
+    add(app, kWhat, "--output", typed.output, "FILE|-|null (needed)",
+        "a file, - for standard output, null to count only");
+    add(app, kWhat, "--count", typed.count, "N", "stop after N datagrams");
+    add(app, kWhat, "--duration", typed.duration, "SECONDS", "stop this long after the join");
+    add_port(app, typed);
+    add(app, kIgmp, "--robustness", typed.robustness, "N",
+        "how often a change is reported, 1 to 7; 2 unless given");
+    add(app, kIgmp, "--minimum-igmp-version", typed.igmp_version, "N",
+        "ignore queriers older than this, 1 to 3; 1 unless given");
+    add_flag(app, kIgmp, "--require-router-alert", typed.require_router_alert,
+             "ignore queries without the Router Alert option");
+    add_run(app, typed);
+}
+
+void add_demo(CLI::App& app, Typed& typed) {
+    constexpr auto kWhat = "What to show";
+    add(app, kWhat, "--size", typed.size, "MB", "size of the file in megabytes; 256 unless given");
+    add(app, kWhat, "--rate", typed.rate, "PPS",
+        "datagrams a second; unless given, what the slower leaf holds");
+    add_run(app, typed);
+}
+
+CLI::App* add_command(CLI::App& app, const char* name, const char* description, const char* usage,
+                      std::string_view footer) {
+    auto* command = app.add_subcommand(name, description)->group("Commands");
+    command->set_help_flag();  // add_run() puts it at the end
+    command->formatter(std::make_shared<HelpFormatter>(usage));
+    command->footer(std::string(footer));
+    return command;
+}
+
+/// What CLI11 complains of, in our words.
+std::string in_our_words(const CLI::ParseError& error) {
+    const std::string said = error.what();
+    const auto colon = said.rfind(": ");
+    if (colon == std::string::npos) return said;
+    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+        return fmt::format("'{}' is not expected here", said.substr(colon + 2));
+    }
+    if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+        const bool twice = said.find("received") != std::string::npos;
+        return fmt::format("{}: {}", said.substr(0, colon),
+                           twice ? "give it once" : "its value is missing");
+    }
+    return said;
+}
+
+/// What is wrong as our one line.
+Message complaint(const CLI::App& app, const std::vector<std::string>& arguments,
+                  std::string_view what) {
+    const auto chosen = app.get_subcommands();
+    if (!chosen.empty()) {
+        const auto name = chosen.front()->get_name();
+        return {kExitWrongUse,
+                fmt::format("joinleaf {0}: {1}; `joinleaf {0} --help` tells more", name, what)};
+    }
+    if (arguments.empty()) {
+        return {kExitWrongUse,
+                "joinleaf: say what to do: root, leaf or demo; `joinleaf --help` tells more"};
+    }
+    return {kExitWrongUse, fmt::format("joinleaf: '{}' is not a command; begin with root, leaf or "
+                                       "demo; `joinleaf --help` tells more",
+                                       arguments.front())};
+}
+
+}  // namespace
+
+Invocation parse_command_line(const std::vector<std::string>& arguments) {
+    Typed typed;
+    CLI::App app("joinleaf: multipoint sockets on DPDK. A root publishes, leaves join and receive.",
+                 "joinleaf");
+    app.formatter(std::make_shared<HelpFormatter>("joinleaf COMMAND [options]"));
+    app.footer(std::string(kProgramFooter));
+    app.set_help_flag("-h,--help", "this text");
+    app.set_version_flag("--version", "joinleaf " JOINLEAF_VERSION, "the version");
+    app.require_subcommand(1);
+
+    auto* root = add_command(
+        app, "root", "publish a file or a stream to a multicast group",
+        "joinleaf root --port PORT --address IP/LEN --group GROUP:PORT --input FILE|- [options]",
+        kRootFooter);
+    add_root(*root, typed);
+    auto* leaf = add_command(
+        app, "leaf", "join a multicast group and write what arrives",
+        "joinleaf leaf --port PORT --address IP/LEN --join GROUP:PORT --output FILE|-|null "
+        "[options]",
+        kLeafFooter);
+    add_leaf(*leaf, typed);
+    auto* demo = add_command(app, "demo", "a root and two leaves on this machine, no NIC needed",
+                             "joinleaf demo [options]", kDemoFooter);
+    add_demo(*demo, typed);
+
+    try {
+        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::CallForHelp&) {
+        return Message{kExitDone, app.help()};
+    } catch (const CLI::CallForVersion& version) {
+        return Message{kExitDone, std::string(version.what()) + "\n"};
+    } catch (const CLI::ParseError& error) {
+        return complaint(app, arguments, in_our_words(error));
+    }
+
+    try {
+        if (root->parsed()) return root_options(typed);
+        if (leaf->parsed()) return leaf_options(typed);
+        return demo_options(typed);
+    } catch (const WrongUse& error) {
+        return complaint(app, arguments, error.what());
+    }
+}
+
+}  // namespace joinleaf::app

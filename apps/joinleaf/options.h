@@ -1,0 +1,73 @@
+// What a person asked for on the command line, checked: the commands root, leaf and demo. Pure.
+#pragma once
+
+#include <joinleaf/address.h>
+#include <joinleaf/clock.h>
+#include <joinleaf/runtime.h>
+#include <joinleaf/source_filter.h>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace joinleaf::app {
+
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitFailure = 1;
+inline constexpr int kExitWrongUse = 2;
+
+/// Octets that IPv4 and UDP put before a payload.
+inline constexpr std::uint32_t kHeaderOctets = 28;
+
+/// What every command takes.
+struct CommonOptions {
+    std::vector<unsigned> cpus;
+    std::vector<std::string> eal_arguments;
+    bool json = false;
+    bool quiet = false;
+};
+
+struct RootOptions {
+    CommonOptions common;
+    PortOptions port;
+    GroupEndpoint group;
+    std::uint8_t scope = 1;
+    std::uint64_t packets_per_second = 0;  ///< 0: as fast as the port takes them
+    std::optional<std::uint32_t> chunk;    ///< unset: the largest payload that fits the MTU
+    bool udp_checksum = true;
+    std::chrono::milliseconds linger{100};
+    std::string input;  ///< a path, or "-"
+};
+
+struct LeafOptions {
+    CommonOptions common;
+    PortOptions port;
+    std::vector<GroupEndpoint> groups;
+    SourceFilter sources;
+    std::string output;  ///< a path, "-" or "null"
+    std::optional<std::uint64_t> count;
+    std::optional<Duration> duration;
+};
+
+struct DemoOptions {
+    CommonOptions common;
+    std::uint64_t file_octets = 256'000'000;
+    std::uint64_t packets_per_second = 0;  ///< 0: as fast as the slower leaf follows
+};
+
+/// Nothing to run: a text to print (help and version on standard output, errors on standard
+/// error), and the exit code.
+struct Message {
+    int exit_code = kExitDone;
+    std::string text;
+};
+
+using Invocation = std::variant<RootOptions, LeafOptions, DemoOptions, Message>;
+
+/// Reads the arguments behind the program's name. Wrong use becomes a Message of one line that
+/// names the option, what is wrong and the cure. Touches nothing outside.
+[[nodiscard]] Invocation parse_command_line(const std::vector<std::string>& arguments);
+
+}  // namespace joinleaf::app

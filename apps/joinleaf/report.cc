@@ -1,0 +1,56 @@
+// Where lines go.
+#include <apps/joinleaf/report.h>
+#include <fmt/format.h>
+
+namespace joinleaf::app {
+
+Reporter::~Reporter() { wipe_live_line(); }
+
+void Reporter::json(const Json& line) {
+    if (!options_.json) return;
+    const std::lock_guard lock(mutex_);
+    write_json(line);
+}
+
+void Reporter::text(std::string_view line) {
+    if (options_.json || options_.quiet) return;
+    const std::lock_guard lock(mutex_);
+    wipe_live_line();
+    fmt::print(options_.text_to, "{}{}\n", options_.prefix, line);
+}
+
+void Reporter::live(std::string_view line) {
+    if (options_.json || options_.quiet || !options_.live) return;
+    const std::lock_guard lock(mutex_);
+    fmt::print(options_.text_to, "\r\x1b[K{}", line);
+    std::fflush(options_.text_to);
+    live_line_ = true;
+}
+
+void Reporter::note(std::string_view line) {
+    if (!options_.quiet) json({{"event", "note"}, {"what", line}});
+    text(line);
+}
+
+void Reporter::error(std::string_view line) {
+    const std::lock_guard lock(mutex_);
+    wipe_live_line();
+    if (options_.json) write_json({{"event", "error"}, {"what", line}});
+    const bool would_mix = options_.json && options_.json_to == options_.errors_to;
+    if (!would_mix) fmt::print(options_.errors_to, "{}: {}\n", options_.command, line);
+}
+
+void Reporter::wipe_live_line() {
+    if (!live_line_) return;
+    fmt::print(options_.text_to, "\r\x1b[K");
+    std::fflush(options_.text_to);
+    live_line_ = false;
+}
+
+void Reporter::write_json(const Json& line) {
+    constexpr auto kReplace = Json::error_handler_t::replace;  // what() may quote any octets
+    fmt::print(options_.json_to, "{}\n", line.dump(-1, ' ', false, kReplace));
+    std::fflush(options_.json_to);
+}
+
+}  // namespace joinleaf::app

@@ -1,0 +1,113 @@
+// The JSON lines.
+#include <apps/joinleaf/numbers.h>
+#include <apps/joinleaf/report.h>
+
+namespace joinleaf::app {
+namespace {
+
+std::int64_t nanoseconds(Instant at) {
+    return std::chrono::nanoseconds(at.time_since_epoch()).count();
+}
+
+Json optional_number(const std::optional<double>& number) {
+    return number ? Json(rounded(*number)) : Json(nullptr);
+}
+
+Json json_of(const QuerierStatus& querier) {
+    return {{"heard", querier.heard},
+            {"address", querier.address.to_string()},
+            {"version", querier.version},
+            {"version_in_force", querier.version_in_force}};
+}
+
+}  // namespace
+
+Json json_of(const DropCounts& drops) {
+    Json json = Json::object();
+    for (std::size_t i = 0; i < drops.size(); ++i) {
+        if (drops[i] != 0) json[std::string(name(static_cast<DropReason>(i)))] = drops[i];
+    }
+    return json;
+}
+
+Json json_of(const PortStatus& port) {
+    return {{"spec", port.spec},
+            {"driver", port.driver},
+            {"mac", port.mac.to_string()},
+            {"address", port.address.to_string()},
+            {"mtu", port.mtu},
+            {"filter_mode", name(port.filter_mode)},
+            {"link_up", port.link_up},
+            {"hardware_ipv4_checksum", port.hardware_ipv4_checksum},
+            {"hardware_udp_checksum", port.hardware_udp_checksum}};
+}
+
+Json json_of(Role role, const Started& started) {
+    return {{"event", "started"},
+            {"role", name(role)},
+            {"port", started.port.spec},
+            {"driver", started.port.driver},
+            {"mac", started.port.mac.to_string()},
+            {"address", started.port.address.to_string()},
+            {"mtu", started.port.mtu},
+            {"filter_mode", name(started.port.filter_mode)},
+            {"hugepages", started.hugepages},
+            {"start_ms", rounded(started.start_ms)}};
+}
+
+Json json_of(const Connected& connected) {
+    return {{"event", "connected"},
+            {"group", connected.group.to_string()},
+            {"sources", connected.sources.to_string()},
+            {"at_ns", nanoseconds(connected.at)},
+            {"connect_ms", rounded(connected.connect_ms)},
+            {"since_start_ms", rounded(connected.since_start_ms)}};
+}
+
+Json json_of(const Progress& progress) {
+    const auto& counters = progress.counters;
+    return {{"event", "status"},
+            {"seconds", rounded(progress.seconds)},
+            {"received", counters.received},
+            {"delivered", counters.delivered},
+            {"delivered_bytes", counters.delivered_bytes},
+            {"sent", counters.sent},
+            {"sent_bytes", counters.sent_bytes},
+            {"pps", rounded(progress.packets_per_second)},
+            {"bps", rounded(progress.bits_per_second)},
+            {"drops", json_of(counters.drops)}};
+}
+
+Json json_of(Role role, const Summary& summary) {
+    const auto& counters = summary.port.counters;
+    Json joins = Json::array();
+    for (const auto& join : summary.joins) {
+        joins.push_back({{"group", join.group.to_string()},
+                         {"sources", join.sources.to_string()},
+                         {"connected_at_ns", nanoseconds(join.at)},
+                         {"connect_ms", rounded(join.connect_ms)},
+                         {"first_datagram_ms", optional_number(join.first_datagram_ms)}});
+    }
+    return {{"event", "summary"},
+            {"role", name(role)},
+            {"seconds", rounded(summary.seconds)},
+            {"received", counters.received},
+            {"received_bytes", counters.received_bytes},
+            {"transmitted", counters.transmitted},
+            {"delivered", counters.delivered},
+            {"delivered_bytes", counters.delivered_bytes},
+            {"sent", counters.sent},
+            {"sent_bytes", counters.sent_bytes},
+            {"pps", rounded(summary.packets_per_second)},
+            {"bps", rounded(summary.bits_per_second)},
+            {"missed", counters.missed},
+            {"errors", counters.errors},
+            {"no_mbuf", counters.no_mbuf},
+            {"drops", json_of(counters.drops)},
+            {"joins", std::move(joins)},
+            {"port", json_of(summary.port)},
+            {"querier", json_of(summary.port.querier)},
+            {"resident_mb", rounded(summary.resident_mb)}};
+}
+
+}  // namespace joinleaf::app

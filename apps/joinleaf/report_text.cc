@@ -1,0 +1,101 @@
+// The lines for a person.
+#include <apps/joinleaf/numbers.h>
+#include <apps/joinleaf/report.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace joinleaf::app {
+namespace {
+
+std::string rates(double packets_per_second, double bits_per_second) {
+    return fmt::format("{}, {}", packet_rate(packets_per_second), bit_rate(bits_per_second));
+}
+
+std::string data_moved(Role role, const PortCounters& counters) {
+    return role == Role::root ? fmt::format("sent {}", grouped(counters.sent))
+                              : fmt::format("delivered {}", grouped(counters.delivered));
+}
+
+}  // namespace
+
+bool is_loss(DropReason reason) noexcept {
+    switch (reason) {
+        case DropReason::own_echo:
+        case DropReason::other_mac:
+        case DropReason::other_vlan:
+        case DropReason::not_ipv4:
+        case DropReason::other_address:
+        case DropReason::other_protocol:
+        case DropReason::no_subscriber:
+        case DropReason::source_filtered:
+            return false;
+        default:
+            return true;
+    }
+}
+
+std::uint64_t losses(const PortCounters& counters) noexcept {
+    std::uint64_t lost = counters.missed + counters.errors + counters.no_mbuf;
+    for (std::size_t i = 0; i < counters.drops.size(); ++i) {
+        if (is_loss(static_cast<DropReason>(i))) lost += counters.drops[i];
+    }
+    return lost;
+}
+
+std::string text_of(const Started& started) {
+    const auto& port = started.port;
+    return fmt::format("port {} is up after {:.0f} ms: {}, {}, {}, MTU {}, multicast filter {}, {}",
+                       port.spec, started.start_ms, port.driver, port.mac.to_string(),
+                       port.address.to_string(), port.mtu, name(port.filter_mode),
+                       started.hugepages ? "hugepages" : "no hugepages");
+}
+
+std::string text_of(Role role, const Connected& connected) {
+    if (role == Role::root) {
+        return fmt::format("publishes to {}", connected.group.to_string());
+    }
+    return fmt::format(
+        "joined {} for {}: the report left {:.2f} ms after the call, {:.0f} ms "
+        "after the start",
+        connected.group.to_string(), connected.sources.to_string(), connected.connect_ms,
+        connected.since_start_ms);
+}
+
+std::string text_of(Role role, const Progress& progress) {
+    return fmt::format("{:4.0f} s  {}  {}  lost {}", progress.seconds,
+                       data_moved(role, progress.counters),
+                       rates(progress.packets_per_second, progress.bits_per_second),
+                       grouped(losses(progress.counters)));
+}
+
+std::vector<std::string> text_of(Role role, const Summary& summary) {
+    const auto& counters = summary.port.counters;
+    const std::uint64_t octets =
+        role == Role::root ? counters.sent_bytes : counters.delivered_bytes;
+    std::vector<std::string> lines;
+    lines.push_back(fmt::format("{} datagrams, {} octets in {:.2f} s ({} while they flowed)",
+                                data_moved(role, counters), grouped(octets), summary.seconds,
+                                rates(summary.packets_per_second, summary.bits_per_second)));
+    if (losses(counters) == 0) lines.push_back("lost nothing on this port");
+    for (const auto& line : text_of_losses(counters)) lines.push_back("  " + line);
+    return lines;
+}
+
+std::vector<std::string> text_of_losses(const PortCounters& counters) {
+    std::vector<std::string> lines;
+    const auto say = [&](std::uint64_t count, std::string_view what, std::string_view why) {
+        if (count != 0) lines.push_back(fmt::format("{} {}: {}", grouped(count), what, why));
+    };
+    say(counters.missed, "missed", "the port had no room; lower the rate or give it another CPU");
+    say(counters.no_mbuf, "no_mbuf", "the buffers of the pool were all in use");
+    say(counters.errors, "errors", "the port's own error counters");
+    for (std::size_t i = 0; i < counters.drops.size(); ++i) {
+        const auto reason = static_cast<DropReason>(i);
+        say(counters.drops[i], name(reason), explanation(reason));
+    }
+    return lines;
+}
+
+}  // namespace joinleaf::app

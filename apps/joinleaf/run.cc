@@ -1,0 +1,137 @@
+// What the commands share.
+#include <apps/joinleaf/failure.h>
+#include <apps/joinleaf/numbers.h>
+#include <apps/joinleaf/run.h>
+#include <fmt/format.h>
+
+#include <memory>
+#include <mutex>
+
+namespace joinleaf::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string_view cure_for(const std::error_code& why) {
+    if (why == std::errc::network_down) return "; the port has no link: plug it in, or set it up";
+    if (why == std::errc::no_buffer_space) return "; close other joins, or allow more of them";
+    if (why == std::errc::timed_out) return "; the worker did not answer: is its CPU overloaded?";
+    return "";
+}
+
+/// Keeps what the runtime remarks until it is asked to pass it on. Any thread.
+class Remarks {
+public:
+    explicit Remarks(Reporter& report) : report_(report) {}
+
+    void add(std::string_view line) {
+        const std::lock_guard lock(mutex_);
+        if (passes_on_) {
+            report_.note(line);
+        } else {
+            kept_.emplace_back(line);
+        }
+    }
+    void pass_on() {
+        const std::lock_guard lock(mutex_);
+        for (const auto& line : kept_) report_.note(line);
+        passes_on_ = true;
+    }
+
+private:
+    Reporter& report_;
+    std::mutex mutex_;
+    std::vector<std::string> kept_;
+    bool passes_on_ = false;
+};
+
+}  // namespace
+
+double seconds_between(Instant from, Instant to) noexcept {
+    return std::chrono::duration<double>(to - from).count();
+}
+
+double milliseconds_between(Instant from, Instant to) noexcept {
+    return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+Runtime start_runtime(const CommonOptions& common, std::vector<PortOptions> ports,
+                      Surroundings& surroundings) {
+    // A start that fails is told in one line; what was remarked on the way is not of interest.
+    const auto remarks = std::make_shared<Remarks>(surroundings.report);
+    RuntimeOptions options;
+    options.ports = std::move(ports);
+    options.cpus = common.cpus;
+    options.eal_arguments = common.eal_arguments;
+    options.log = [remarks](std::string_view line) { remarks->add(line); };
+    Runtime runtime = Runtime::start(std::move(options));
+    remarks->pass_on();
+    return runtime;
+}
+
+Runtime start_one_port(Role role, const CommonOptions& common, const PortOptions& port,
+                       Surroundings& surroundings) {
+    Runtime runtime = start_runtime(common, {port}, surroundings);
+    const Status status = runtime.status();
+    const Started started{status.ports.at(0), status.hugepages,
+                          milliseconds_between(surroundings.began, Instant::clock::now())};
+    surroundings.report.json(json_of(role, started));
+    surroundings.report.text(text_of(started));
+    return runtime;
+}
+
+void throw_failure(std::string_view doing, const std::error_code& why) {
+    const std::string_view winsock = winsock_name(why);
+    throw Failure(fmt::format("cannot {}: {}{}{}", doing, why.message(),
+                              winsock.empty() ? "" : fmt::format(" ({})", winsock), cure_for(why)));
+}
+
+Connected join(Socket& socket, GroupEndpoint group, const JoinOptions& options, Role role,
+               Surroundings& surroundings) {
+    const auto doing = fmt::format("join {}", group.to_string());
+    const Instant called = Instant::clock::now();
+    must(socket.join_leaf(group, options), doing);
+    const Instant at = must(socket.connected_at(), doing);
+    const Connected connected{.group = group,
+                              .sources = options.sources,
+                              .at = at,
+                              .connect_ms = milliseconds_between(called, at),
+                              .since_start_ms = milliseconds_between(surroundings.began, at)};
+    surroundings.report.json(json_of(connected));
+    surroundings.report.text(text_of(role, connected));
+    return connected;
+}
+
+Ticker::Ticker(Role role, const Runtime& runtime, Reporter& report, Instant began)
+    : role_(role), runtime_(runtime), report_(report), began_(began), last_(began) {}
+
+void Ticker::tick(Instant now, std::optional<Taken> taken) {
+    if (now - last_ < 1s || report_.options().quiet) return;
+    if (!report_.options().json && !report_.options().live) return;
+
+    Progress progress{.seconds = seconds_between(began_, now),
+                      .counters = runtime_.status().ports.at(0).counters};
+    auto& counters = progress.counters;
+    if (taken) {
+        counters.delivered = taken->datagrams;
+        counters.delivered_bytes = taken->octets;
+    }
+    const bool root = role_ == Role::root;
+    const std::uint64_t datagrams = root ? counters.sent : counters.delivered;
+    const std::uint64_t octets = root ? counters.sent_bytes : counters.delivered_bytes;
+    const double elapsed = seconds_between(last_, now);
+    progress.packets_per_second = per_second(datagrams - last_datagrams_, elapsed);
+    progress.bits_per_second = per_second(octets - last_octets_, elapsed) * 8;
+    report_.json(json_of(progress));
+    report_.live(text_of(role_, progress));
+    last_ = now;
+    last_datagrams_ = datagrams;
+    last_octets_ = octets;
+}
+
+void tell(Role role, const Summary& summary, Reporter& report) {
+    report.json(json_of(role, summary));
+    for (const auto& line : text_of(role, summary)) report.text(line);
+}
+
+}  // namespace joinleaf::app

@@ -1,0 +1,29 @@
+// SIGINT and SIGTERM as something to look at between two pieces of work.
+#pragma once
+
+#include <apps/joinleaf/descriptor.h>
+#include <optional>
+#include <string_view>
+
+namespace joinleaf::app {
+
+/// Made in main before any thread, so that every thread inherits the blocked signals. SIGPIPE is
+/// ignored: a reader that went away is an error of the write. One thread.
+class Signals {
+public:
+    Signals();
+
+    /// The name of the signal that asks for the end, once there is one. From then on the signals
+    /// have their usual effect again: a second one ends the program on the spot.
+    [[nodiscard]] std::optional<std::string_view> asked_to_stop();
+    /// For poll(2): readable from the moment one has come, for good.
+    [[nodiscard]] int fd() const noexcept { return either_.get(); }
+
+private:
+    Descriptor waiting_;  // readable while a signal waits
+    Descriptor taken_;    // readable once one has been taken
+    Descriptor either_;
+    std::optional<std::string_view> asked_;
+};
+
+}  // namespace joinleaf::app

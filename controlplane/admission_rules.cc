@@ -1,0 +1,77 @@
+// Limits and meanings of what comes over an admission connection.
+#include <controlplane/admission_rules.h>
+
+namespace joinleaf::controlplane {
+
+bool is_usable(const SessionOffer& offer) {
+    return offer.scheme.control == Plane::rooted &&
+           (offer.scheme.data == Plane::nonrooted || offer.root_address.is_unicast());
+}
+
+namespace {
+
+Objection object_to_leaf(std::string_view name, Ipv4Address data_address) {
+    if (name.size() > kMaxName) return {std::errc::message_size, "the name is too long"};
+    if (!data_address.is_unicast()) {
+        return {std::errc::address_not_available, "the data address is not a host's"};
+    }
+    return {};
+}
+
+Objection object_to_session(const SessionOffer& offer, std::chrono::milliseconds dead_after) {
+    if (!is_usable(dead_after)) return {std::errc::protocol_error, "dead_after is out of range"};
+    if (!is_usable(offer))
+        return {std::errc::protocol_error, "the offer is not of a rooted session"};
+    return {};
+}
+
+Objection object_to_data(const UserData& data) {
+    if (data.size() > kMaxUserData) return {std::errc::message_size, "user data are too long"};
+    return {};
+}
+
+}  // namespace
+
+Objection object_to(const JoinRequest& request) {
+    if (request.version != kAdmissionVersion) {
+        return {std::errc::protocol_not_supported, "this version is not spoken here"};
+    }
+    if (const Objection data = object_to_data(request.caller_data)) return data;
+    return object_to_leaf(request.name, request.data_address);
+}
+
+Objection object_to(const Admit& admit) {
+    if (const Objection data = object_to_data(admit.callee_data)) return data;
+    return object_to_session(admit.offer, admit.dead_after);
+}
+
+Objection object_to(const Invite& invite) {
+    if (invite.version != kAdmissionVersion) {
+        return {std::errc::protocol_not_supported, "this version is not spoken here"};
+    }
+    if (invite.name.size() > kMaxName) return {std::errc::message_size, "the name is too long"};
+    if (const Objection data = object_to_data(invite.caller_data)) return data;
+    return object_to_session(invite.offer, invite.dead_after);
+}
+
+Objection object_to(const AcceptInvite& accept) {
+    if (const Objection data = object_to_data(accept.callee_data)) return data;
+    return object_to_leaf(accept.name, accept.data_address);
+}
+
+bool is_met(const FlowSpec& from_root, const FlowSpec& to_root, const SessionOffer& offer) {
+    return from_root.is_met_by(offer.from_root) && to_root.is_met_by(offer.to_root);
+}
+
+std::errc close_reason(std::errc told) {
+    const bool is_known = told == std::errc{} || told == std::errc::connection_aborted ||
+                          told == std::errc::timed_out || told == std::errc::network_down;
+    return is_known ? told : std::errc::connection_reset;
+}
+
+std::errc join_error(std::errc told) {
+    if (told == std::errc{}) return std::errc::connection_reset;
+    return told == std::errc::host_unreachable ? std::errc::network_unreachable : told;
+}
+
+}  // namespace joinleaf::controlplane

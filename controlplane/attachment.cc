@@ -1,0 +1,245 @@
+#include <controlplane/attachment.h>
+#include <net/udp.h>
+#include <algorithm>
+#include <utility>
+
+namespace joinleaf::controlplane {
+namespace {
+
+constexpr std::uint8_t kUnicastTtl = 64;
+
+using dataplane::Acknowledgement;
+using dataplane::Route;
+
+Instant now() { return std::chrono::steady_clock::now(); }
+
+std::uint32_t payload_capacity(const PortOptions& options) {
+    return static_cast<std::uint32_t>(options.mtu - net::kIpv4HeaderSize - net::kUdpHeaderSize);
+}
+
+}  // namespace
+
+Attachment::Attachment(PortContext& port, const Endpoints& endpoints, AttachPlan plan)
+    : port_(port), endpoints_(endpoints), plan_(std::move(plan)) {}
+
+void Attachment::attach(std::uint8_t scope, bool loopback, Ready ready) {
+    scope_ = scope;
+    loopback_ = loopback;
+    ready_ = std::move(ready);
+    attached_ = true;
+    called_at_ = now();
+    // The receiving side is ready before the report leaves, so that not even the first datagram is
+    // missed; the sending side after it, because it hears itself through the receiving one (M24).
+    if (plan_.reception) {
+        subscribe();
+    } else if (const auto added = add_outlet(); !added) {
+        finish(added.error(), called_at_);
+    }
+}
+
+void Attachment::subscribe() {
+    filter_ = std::make_shared<const SourceFilter>(plan_.reception->sources);
+    subscription_ = std::make_shared<dataplane::Subscription>();
+    subscription_->key = {plan_.reception->destination, plan_.reception->port.value()};
+    subscription_->socket = endpoints_.socket;
+    subscription_->cookie = endpoints_.cookie;
+    subscription_->handler = endpoints_.handler;
+    subscription_->queue = endpoints_.receiver ? &endpoints_.receiver->queue : nullptr;
+    subscription_->filter = filter_.get();
+    subscription_->loopback = loopback_;
+    if (receives_group()) port_.filter().add(group());
+    port_.proxy().send(
+        dataplane::AddSubscription{.lane = port_.lane(), .subscription = subscription_.get()},
+        [self = shared_from_this()](const Acknowledgement& answer) {
+            if (!self->attached_) return;
+            if (!answer.done) {
+                self->finish(std::make_error_code(std::errc::no_buffer_space), answer.at);
+                return;
+            }
+            if (self->plan_.sending && self->endpoints_.sender.source.call != nullptr) {
+                if (const auto added = self->add_outlet(); !added) {
+                    self->finish(added.error(), answer.at);
+                    return;
+                }
+            }
+            self->report();
+        });
+}
+
+Result<std::shared_ptr<dataplane::SendQueue>> Attachment::send_queue() {
+    if (!outlet_) {
+        if (const auto added = add_outlet(); !added) return tl::unexpected(added.error());
+    }
+    return send_queue_;
+}
+
+Result<void> Attachment::add_outlet() {
+    const auto& to = *plan_.sending;
+    if (!to.destination.is_multicast()) {
+        next_hop_ = port_.watch_neighbour(to.destination,
+                                          [self = weak_from_this()](std::optional<MacAddress> mac) {
+                                              const auto attachment = self.lock();
+                                              if (!attachment) return;
+                                              attachment->next_mac_ = mac;
+                                              attachment->next_hop_silent_ = !mac;
+                                              attachment->refresh_outlet();
+                                          });
+        if (!next_hop_) return failure(std::errc::network_unreachable);
+    }
+    if (!port_.take_outlet()) return failure(std::errc::no_buffer_space);
+    if (endpoints_.sender.source.call == nullptr) {
+        send_queue_ = std::make_shared<dataplane::SendQueue>(endpoints_.sender.capacity,
+                                                             payload_capacity(port_.options()));
+    }
+    outlet_ = std::make_shared<dataplane::Outlet>(header());
+    outlet_->key = {to.destination, to.port.value()};
+    outlet_->source = port_.options().address.address;
+    outlet_->source_port = to.port.value();
+    outlet_->payload_capacity = payload_capacity(port_.options());
+    outlet_->inline_source = endpoints_.sender.source;
+    outlet_->queue = send_queue_.get();
+    outlet_->own = subscription_.get();
+    outlet_->route = route();
+    outlet_->udp_checksum = endpoints_.sender.udp_checksum;
+    outlet_->pacer = {{.packets_per_second = endpoints_.sender.packets_per_second,
+                       .burst_packets = endpoints_.sender.burst},
+                      now()};
+    port_.proxy().send(dataplane::AddOutlet{.lane = port_.lane(), .outlet = outlet_.get()},
+                       [self = shared_from_this(), outlet = outlet_](const Acknowledgement&) {
+                           // M8: who only sends has nothing to tell the network, so it was complete
+                           // when called.
+                           if (self->attached_ && !self->plan_.reception)
+                               self->finish({}, self->called_at_);
+                       });
+    return {};
+}
+
+// M7: the join has completed when the burst that carries the report has been taken.
+void Attachment::report() {
+    if (!receives_group()) {
+        finish({}, now());
+        return;
+    }
+    const auto result = port_.igmp().set_filter(
+        member(), group(), plan_.reception->sources, now(),
+        [self = shared_from_this()](Instant at, bool done) {
+            if (!self->attached_) return;
+            self->finish(done ? std::error_code{} : std::make_error_code(std::errc::network_down),
+                         at);
+        });
+    if (!result) finish(std::make_error_code(result.error()), now());
+}
+
+void Attachment::finish(std::error_code error, Instant at) {
+    const auto ready = std::exchange(ready_, nullptr);
+    if (error) detach();
+    if (ready) ready(error, at);
+}
+
+void Attachment::detach() {
+    if (!std::exchange(attached_, false)) return;
+    ready_ = nullptr;
+    if (next_hop_) port_.release_neighbour(*std::exchange(next_hop_, std::nullopt));
+    if (outlet_) {
+        port_.proxy().send(
+            dataplane::RemoveOutlet{.lane = port_.lane(), .outlet = outlet_.get()},
+            // The worker may still look at all of these until it says that it does not.
+            [outlet = outlet_, own = subscription_, queue = send_queue_,
+             lent = endpoints_.lent](const Acknowledgement&) {});
+        port_.give_outlet_back();
+        if (send_queue_) send_queue_->close();
+        send_queue_.reset();
+        outlet_.reset();
+    }
+    if (subscription_) {
+        if (receives_group()) {
+            port_.igmp().remove_member(member(), now());
+            port_.filter().remove(group());
+        }
+        port_.proxy().send(
+            dataplane::RemoveSubscription{.lane = port_.lane(),
+                                          .subscription = subscription_.get()},
+            [subscription = subscription_, filter = filter_, receiver = endpoints_.receiver,
+             lent = endpoints_.lent](const Acknowledgement&) {});
+        subscription_.reset();
+    }
+}
+
+Result<void> Attachment::set_sources(const SourceFilter& sources) {
+    const auto told = port_.igmp().set_filter(member(), group(), sources, now(), {});
+    if (!told) return failure(told.error());
+    replace_filter(sources);
+    return {};
+}
+
+void Attachment::set_admitted_sources(const SourceFilter& sources) {
+    if (subscription_) replace_filter(sources);
+}
+
+void Attachment::replace_filter(const SourceFilter& sources) {
+    plan_.reception->sources = sources;
+    const auto old = std::exchange(filter_, std::make_shared<const SourceFilter>(sources));
+    port_.proxy().send(
+        dataplane::ReplaceFilter{.subscription = subscription_.get(), .filter = filter_.get()},
+        [old, subscription = subscription_, fresh = filter_](const Acknowledgement&) {});
+}
+
+Route Attachment::route() const {
+    if (scope_ == 0) return Route::host_only;
+    if (plan_.sending->destination.is_multicast() || next_mac_) return Route::wire;
+    return next_hop_silent_ ? Route::unresolved : Route::waiting;
+}
+
+dataplane::HeaderTemplate Attachment::header() const {
+    const auto& to = *plan_.sending;
+    const auto group = GroupAddress::from(to.destination);
+    return dataplane::HeaderTemplate(
+        {.ethernet = {.source = port_.port().mac(),
+                      .destination =
+                          group ? MacAddress::of_group(*group) : next_mac_.value_or(MacAddress()),
+                      .vlan = port_.vlan()},
+         .source = port_.options().address.address,
+         .destination = to.destination,
+         .ports = {.source_port = to.port.value(), .destination_port = to.port.value()},
+         .ttl = group ? std::max<std::uint8_t>(scope_, 1) : kUnicastTtl});
+}
+
+void Attachment::refresh_outlet() {
+    if (!outlet_) return;
+    const auto fresh = std::make_shared<const dataplane::HeaderTemplate>(header());
+    port_.proxy().send(
+        dataplane::ReplaceHeader{.outlet = outlet_.get(), .header = fresh.get(), .route = route()},
+        [fresh, outlet = outlet_](const Acknowledgement&) {});
+}
+
+void Attachment::set_scope(std::uint8_t scope) {
+    scope_ = scope;
+    refresh_outlet();
+}
+
+void Attachment::set_loopback(bool on) {
+    loopback_ = on;
+    if (!subscription_) return;
+    port_.proxy().send(dataplane::SetLoopback{.subscription = subscription_.get(), .on = on},
+                       [subscription = subscription_](const Acknowledgement&) {});
+}
+
+std::optional<MembershipStatus> Attachment::status() const {
+    if (!subscription_ || !receives_group()) return std::nullopt;
+    const auto instant = [](const std::atomic<std::int64_t>& at) -> std::optional<Instant> {
+        const auto value = at.load(std::memory_order_relaxed);
+        if (value == 0) return std::nullopt;
+        return Instant(Duration(value));
+    };
+    MembershipStatus status{.group = {group(), plan_.reception->port}};
+    status.socket = static_cast<std::uint32_t>(endpoints_.socket);
+    status.sources = plan_.reception->sources;
+    status.first_datagram_at = instant(subscription_->first_at);
+    status.last_datagram_at = instant(subscription_->last_at);
+    status.delivered = subscription_->delivered.load(std::memory_order_relaxed);
+    status.queue_full = subscription_->queue_full.load(std::memory_order_relaxed);
+    status.source_filtered = subscription_->source_filtered.load(std::memory_order_relaxed);
+    return status;
+}
+
+}  // namespace joinleaf::controlplane

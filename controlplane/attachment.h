@@ -1,0 +1,110 @@
+// A socket's place in the data plane: what it receives and what it sends, lent to the worker and
+// taken back, and its IGMP membership. Used by every kind of join.
+#pragma once
+
+#include <controlplane/port_context.h>
+#include <controlplane/receiver_impl.h>
+#include <dataplane/outlet.h>
+#include <dataplane/subscription.h>
+#include <joinleaf/socket.h>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+
+namespace joinleaf::controlplane {
+
+/// What never changes for a socket.
+struct Endpoints {
+    SocketId socket{};
+    std::uint64_t cookie = 0;
+    InlineHandler handler{};
+    std::shared_ptr<Receiver::Impl> receiver;
+    SenderOptions sender{};
+    /// Held for as long as the worker may call handler or source; see SocketCore.
+    std::shared_ptr<std::promise<void>> lent;
+};
+
+/// What one join asks of the data plane.
+struct AttachPlan {
+    /// Receive what goes to this address and port: a group, which is then also joined by IGMP, or
+    /// the port's own address.
+    struct Reception {
+        Ipv4Address destination;
+        UdpPort port;
+        SourceFilter sources;
+    };
+    /// Send to this address and port: a group, or a host.
+    struct Sending {
+        Ipv4Address destination;
+        UdpPort port;
+    };
+    std::optional<Reception> reception;
+    std::optional<Sending> sending;
+};
+
+/// Control thread only. What the worker borrows is kept until the worker has given it back, because
+/// every command's completion holds a reference.
+class Attachment : public std::enable_shared_from_this<Attachment> {
+public:
+    /// Called once, unless detach() comes first: when the worker delivers and sends, and the IGMP
+    /// report, if there is one to send, has left at `at` (M7).
+    using Ready = std::function<void(std::error_code error, Instant at)>;
+
+    Attachment(PortContext& port, const Endpoints& endpoints, AttachPlan plan);
+
+    void attach(std::uint8_t scope, bool loopback, Ready ready);
+    /// Takes everything back and leaves the group. Idempotent.
+    void detach();
+
+    /// A joined group's sources, from now on. Errors: those of the IGMP host.
+    Result<void> set_sources(const SourceFilter& sources);
+    /// Sources for reception alone, which IGMP is not told of: who may send to our own address.
+    void set_admitted_sources(const SourceFilter& sources);
+    void set_scope(std::uint8_t scope);
+    void set_loopback(bool on);
+
+    [[nodiscard]] bool receives_group() const {
+        return plan_.reception && plan_.reception->destination.is_multicast();
+    }
+    [[nodiscard]] bool sends() const { return plan_.sending.has_value(); }
+    /// The queue to the worker. Most members never send: whoever also receives gets its way out
+    /// with the first call. Errors: no_buffer_space, network_unreachable.
+    [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
+    /// The counters of what is received; nothing while there is no reception.
+    [[nodiscard]] std::optional<MembershipStatus> status() const;
+
+private:
+    [[nodiscard]] igmp::MemberId member() const {
+        return static_cast<igmp::MemberId>(static_cast<std::uint32_t>(endpoints_.socket));
+    }
+    [[nodiscard]] GroupAddress group() const {
+        return *GroupAddress::from(plan_.reception->destination);
+    }
+    [[nodiscard]] dataplane::HeaderTemplate header() const;
+    [[nodiscard]] dataplane::Route route() const;
+    void subscribe();
+    void report();
+    [[nodiscard]] Result<void> add_outlet();
+    void refresh_outlet();
+    void replace_filter(const SourceFilter& sources);
+    void finish(std::error_code error, Instant at);
+
+    PortContext& port_;
+    Endpoints endpoints_;
+    AttachPlan plan_;
+    Ready ready_;
+    Instant called_at_{};
+    std::uint8_t scope_ = 1;
+    bool loopback_ = false;
+    bool attached_ = false;
+    std::optional<NeighbourWatch> next_hop_;  ///< while attached
+    std::optional<MacAddress> next_mac_;
+    bool next_hop_silent_ = false;
+    std::shared_ptr<const SourceFilter> filter_;
+    std::shared_ptr<dataplane::Subscription> subscription_;
+    std::shared_ptr<dataplane::Outlet> outlet_;
+    std::shared_ptr<dataplane::SendQueue> send_queue_;
+};
+
+}  // namespace joinleaf::controlplane

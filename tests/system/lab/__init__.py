@@ -1,0 +1,1 @@
+"""Network namespaces, bridges, routers, kernel hosts and captures for the system tests."""

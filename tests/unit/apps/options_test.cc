@@ -1,0 +1,235 @@
+// What may be typed behind `joinleaf`, and the one line that answers what may not.
+#include <apps/joinleaf/options.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace joinleaf::app {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+Invocation typed(const std::string& line) {
+    std::istringstream words(line);
+    return parse_command_line({std::istream_iterator<std::string>(words), {}});
+}
+
+template <class Options>
+Options accepted(const std::string& line) {
+    auto invocation = typed(line);
+    if (const auto* message = std::get_if<Message>(&invocation)) {
+        throw std::runtime_error(line + " was refused: " + message->text);
+    }
+    return std::get<Options>(invocation);
+}
+
+/// The line that answers wrong use.
+std::string refused(const std::string& line) {
+    const auto invocation = typed(line);
+    const auto* message = std::get_if<Message>(&invocation);
+    if (message == nullptr) return "accepted";
+    EXPECT_EQ(message->exit_code, kExitWrongUse);
+    EXPECT_EQ(message->text.find('\n'), std::string::npos) << message->text;
+    return message->text;
+}
+
+const std::string kRoot =
+    "root --port null --address 10.0.0.1/24 --group 239.1.1.1:5000 --input - ";
+const std::string kLeaf = "leaf --port null --address 10.0.0.2/24 --output null ";
+const std::string kAnyLeaf = kLeaf + "--join 239.1.1.1:5000 ";
+
+TEST(RootOptions, NeedPortAddressGroupAndInput) {
+    const auto root = accepted<RootOptions>(kRoot);
+    EXPECT_EQ(root.port.port, "null");
+    EXPECT_EQ(root.port.address.to_string(), "10.0.0.1/24");
+    EXPECT_EQ(root.port.mtu, 1500);
+    EXPECT_EQ(root.group.to_string(), "239.1.1.1:5000");
+    EXPECT_EQ(root.input, "-");
+    EXPECT_EQ(root.scope, 1);
+    EXPECT_EQ(root.packets_per_second, 0u);
+    EXPECT_EQ(root.chunk, std::nullopt);
+    EXPECT_TRUE(root.udp_checksum);
+    EXPECT_FALSE(root.common.json);
+
+    EXPECT_EQ(refused("root --address 10.0.0.1/24 --group 239.1.1.1:5000 --input -"),
+              "joinleaf root: --port is missing; add it, as in --port eth1; "
+              "`joinleaf root --help` tells more");
+    EXPECT_THAT(refused("root --port null --group 239.1.1.1:5000 --input -"),
+                HasSubstr("--address is missing"));
+    EXPECT_THAT(refused("root --port null --address 10.0.0.1/24 --input -"),
+                HasSubstr("--group is missing"));
+    EXPECT_THAT(refused("root --port null --address 10.0.0.1/24 --group 239.1.1.1:5000"),
+                HasSubstr("--input is missing"));
+}
+
+TEST(RootOptions, TakeEverythingElse) {
+    const auto root = accepted<RootOptions>(
+        kRoot +
+        "--scope 8 --vlan 100.200 --rate 5000 --chunk 8972 --mtu 9000 --no-udp-checksum "
+        "--linger-ms 250 --cpu 1 --json --quiet");
+    EXPECT_EQ(root.scope, 8);
+    EXPECT_EQ(root.port.vlan, "100.200");
+    EXPECT_EQ(root.packets_per_second, 5000u);
+    EXPECT_EQ(root.chunk, 8972u);
+    EXPECT_EQ(root.port.mtu, 9000);
+    EXPECT_FALSE(root.udp_checksum);
+    EXPECT_EQ(root.linger, 250ms);
+    EXPECT_THAT(root.common.cpus, ElementsAre(1u));
+    EXPECT_TRUE(root.common.json);
+    EXPECT_TRUE(root.common.quiet);
+}
+
+TEST(RootOptions, RefuseAChunkLargerThanTheMtuCarries) {
+    EXPECT_EQ(accepted<RootOptions>(kRoot + "--chunk 1472").chunk, 1472u);
+    EXPECT_THAT(refused(kRoot + "--chunk 1473"),
+                HasSubstr("--chunk: 1473 octets do not fit the MTU of 1500; use at most 1472"));
+    EXPECT_THAT(refused(kRoot + "--chunk 600 --mtu 600"), HasSubstr("use at most 572"));
+    EXPECT_THAT(refused(kRoot + "--chunk 0"), HasSubstr("--chunk: '0' will not do"));
+}
+
+TEST(RootOptions, RefuseAGroupThatIsNone) {
+    const std::string head = "root --port null --address 10.0.0.1/24 --input - --group ";
+    EXPECT_THAT(refused(head + "10.1.1.1:5000"),
+                HasSubstr("joinleaf root: --group: 10.1.1.1 is not a multicast group; use one "
+                          "from 224.0.0.0 to 239.255.255.255"));
+    EXPECT_THAT(refused(head + "239.1.1.1:0"), HasSubstr("'0' is not a UDP port"));
+    EXPECT_THAT(refused(head + "239.1.1.1:65536"), HasSubstr("is not a UDP port"));
+    EXPECT_THAT(refused(head + "239.1.1.1"), HasSubstr("has no port"));
+    EXPECT_THAT(refused(head + "239.1.1:5000"), HasSubstr("is not an IPv4 address"));
+}
+
+TEST(RootOptions, RefuseNumbersOutOfRange) {
+    EXPECT_THAT(refused(kRoot + "--scope 256"),
+                HasSubstr("--scope: '256' will not do; use a whole number from 0 to 255"));
+    EXPECT_THAT(refused(kRoot + "--rate 0"), HasSubstr("--rate: '0' will not do"));
+    EXPECT_THAT(refused(kRoot + "--rate 1e6"), HasSubstr("--rate: '1e6' will not do"));
+    EXPECT_THAT(refused(kRoot + "--mtu 67"), HasSubstr("--mtu: '67' will not do"));
+    EXPECT_THAT(refused(kRoot + "--vlan 4095"), HasSubstr("--vlan: '4095' is not a VLAN"));
+    EXPECT_THAT(refused(kRoot + "--vlan 100."), HasSubstr("--vlan: '' is not a VLAN"));
+    EXPECT_THAT(refused(kRoot + "--cpu x"), HasSubstr("--cpu: 'x' will not do"));
+}
+
+TEST(RootOptions, RefuseAnAddressThatNoPortCanHave) {
+    const std::string head = "root --port null --input - --group 239.1.1.1:5000 --address ";
+    EXPECT_THAT(refused(head + "10.0.0.1"),
+                HasSubstr("--address: '10.0.0.1' has no prefix length"));
+    EXPECT_THAT(refused(head + "239.0.0.1/24"), HasSubstr("cannot be a port's own address"));
+    EXPECT_THAT(refused(head + "10.0.0.1/33"), HasSubstr("--address: prefix length"));
+}
+
+TEST(LeafOptions, JoinAnySourceUnlessSourcesAreNamed) {
+    const auto any = accepted<LeafOptions>(kAnyLeaf);
+    EXPECT_EQ(any.sources, SourceFilter::any());
+    EXPECT_EQ(any.groups.at(0).to_string(), "239.1.1.1:5000");
+    EXPECT_EQ(any.count, std::nullopt);
+    EXPECT_EQ(any.duration, std::nullopt);
+
+    const auto only = accepted<LeafOptions>(kAnyLeaf + "--source 10.0.0.5 --source 10.0.0.6");
+    EXPECT_EQ(only.sources.to_string(), "IN{10.0.0.5,10.0.0.6}");
+    const auto but = accepted<LeafOptions>(kAnyLeaf + "--exclude 10.0.0.5");
+    EXPECT_EQ(but.sources.to_string(), "EX{10.0.0.5}");
+}
+
+TEST(LeafOptions, TakeEverythingElse) {
+    const auto leaf =
+        accepted<LeafOptions>(kAnyLeaf +
+                              "--join 239.1.1.2:5001 --count 7 --duration 0.5 --robustness 3 "
+                              "--minimum-igmp-version 3 --require-router-alert");
+    EXPECT_EQ(leaf.groups.size(), 2u);
+    EXPECT_EQ(leaf.count, 7u);
+    EXPECT_EQ(leaf.duration, 500ms);
+    EXPECT_EQ(leaf.port.robustness, 3);
+    EXPECT_EQ(leaf.port.minimum_igmp_version, 3);
+    EXPECT_TRUE(leaf.port.require_router_alert);
+}
+
+// RFC 4607: 232/8 has no any-source join.
+TEST(LeafOptions, RefuseAnAnySourceJoinInTheSourceSpecificRange) {
+    EXPECT_EQ(accepted<LeafOptions>(kLeaf + "--join 232.1.1.1:5000 --source 10.0.0.5")
+                  .sources.to_string(),
+              "IN{10.0.0.5}");
+    EXPECT_THAT(refused(kLeaf + "--join 232.1.1.1:5000"),
+                HasSubstr("--join: 232.1.1.1 is source-specific (232.0.0.0/8, RFC 4607) and has "
+                          "no any-source join; name its senders with --source"));
+    EXPECT_THAT(refused(kLeaf + "--join 232.1.1.1:5000 --exclude 10.0.0.5"),
+                HasSubstr("name its senders with --source"));
+}
+
+TEST(LeafOptions, RefuseASourceThatCannotSend) {
+    EXPECT_THAT(refused(kAnyLeaf + "--source 239.1.1.1"),
+                HasSubstr("--source: 239.1.1.1 is a multicast group; a source is one sender's own "
+                          "address"));
+    EXPECT_THAT(refused(kAnyLeaf + "--source 255.255.255.255"), HasSubstr("cannot send"));
+    EXPECT_THAT(refused(kAnyLeaf + "--source 0.0.0.0"), HasSubstr("cannot send"));
+    EXPECT_THAT(refused(kAnyLeaf + "--exclude 224.0.0.1"), HasSubstr("--exclude: 224.0.0.1"));
+    EXPECT_THAT(refused(kAnyLeaf + "--source 10.0.0.5 --exclude 10.0.0.6"),
+                HasSubstr("--source and --exclude contradict each other"));
+}
+
+TEST(LeafOptions, RefuseToStopBeforeTheyBegin) {
+    EXPECT_THAT(refused(kAnyLeaf + "--count 0"),
+                HasSubstr("--count: '0' will not do; use a whole number from 1 up"));
+    EXPECT_THAT(refused(kAnyLeaf + "--count 18446744073709551616"), HasSubstr("--count"));
+    EXPECT_THAT(refused(kAnyLeaf + "--duration 0"), HasSubstr("--duration: '0' will not do"));
+    EXPECT_THAT(refused(kAnyLeaf + "--duration nan"), HasSubstr("--duration: 'nan' will not do"));
+    EXPECT_THAT(refused(kAnyLeaf + "--duration 1e99"), HasSubstr("--duration"));
+}
+
+TEST(LeafOptions, NeedAGroupAndAnOutput) {
+    EXPECT_THAT(refused(kLeaf), HasSubstr("--join is missing"));
+    EXPECT_THAT(refused("leaf --port null --address 10.0.0.2/24 --join 239.1.1.1:5000"),
+                HasSubstr("--output is missing"));
+}
+
+TEST(DemoOptions, NeedNothing) {
+    const auto demo = accepted<DemoOptions>("demo");
+    EXPECT_EQ(demo.file_octets, 256'000'000u);
+    EXPECT_EQ(demo.packets_per_second, 0u);
+    EXPECT_EQ(accepted<DemoOptions>("demo --size 10 --rate 9").file_octets, 10'000'000u);
+    EXPECT_THAT(refused("demo --size 0"), HasSubstr("joinleaf demo: --size: '0' will not do"));
+}
+
+TEST(CommonOptions, SplitEalArgumentsAtBlanksOutsideQuotes) {
+    const auto parsed = parse_command_line({"demo", "--eal", "--log-level 8  'a b'\"c\" ''"});
+    EXPECT_THAT(std::get<DemoOptions>(parsed).common.eal_arguments,
+                ElementsAre("--log-level", "8", "a bc", ""));
+    EXPECT_THAT(accepted<DemoOptions>("demo").common.eal_arguments, IsEmpty());
+    EXPECT_THAT(refused("demo --eal 'open"), HasSubstr("--eal: a quote (') is not closed"));
+}
+
+TEST(CommandLine, AnswersWhatItDoesNotKnowWithOneLine) {
+    EXPECT_THAT(refused(""), HasSubstr("joinleaf: say what to do: root, leaf or demo"));
+    EXPECT_THAT(refused("lief"),
+                HasSubstr("joinleaf: 'lief' is not a command; begin with root, leaf or demo"));
+    EXPECT_THAT(refused("--frob"), HasSubstr("--frob"));
+    EXPECT_THAT(refused("leaf --frob"),
+                HasSubstr("joinleaf leaf: '--frob' is not expected here; `joinleaf leaf --help`"));
+    EXPECT_THAT(refused(kLeaf + "surplus"), HasSubstr("'surplus' is not expected here"));
+    EXPECT_THAT(refused("leaf --port"), HasSubstr("--port: its value is missing"));
+    EXPECT_THAT(refused(kAnyLeaf + "--port eth2"), HasSubstr("--port: give it once"));
+    EXPECT_THAT(refused("demo leaf"), HasSubstr("joinleaf demo: "));
+}
+
+TEST(CommandLine, HelpsWithExamplesPortFormsAndExitCodes) {
+    const auto help = [](const std::string& line) {
+        const auto message = std::get<Message>(typed(line));
+        EXPECT_EQ(message.exit_code, kExitDone);
+        return message.text;
+    };
+    EXPECT_THAT(help("--help"), testing::AllOf(HasSubstr("memif:PATH"), HasSubstr("Exit codes:"),
+                                               HasSubstr("joinleaf demo")));
+    EXPECT_THAT(help("leaf --help"),
+                testing::AllOf(HasSubstr("Usage: joinleaf leaf"),
+                               HasSubstr("--minimum-igmp-version N"), HasSubstr("Examples:")));
+    EXPECT_THAT(help("root -h"), HasSubstr("Usage: joinleaf root"));
+    EXPECT_THAT(help("--version"), testing::MatchesRegex("joinleaf [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+    std::istringstream lines(help("--help") + help("root --help") + help("leaf --help"));
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
+}
+
+}  // namespace
+}  // namespace joinleaf::app

@@ -1,0 +1,236 @@
+// What the program says: the JSON lines that other programs read, and the lines for a person.
+#include <apps/joinleaf/failure.h>
+#include <apps/joinleaf/numbers.h>
+#include <apps/joinleaf/process.h>
+#include <apps/joinleaf/report.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace joinleaf::app {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+const GroupEndpoint kGroup{GroupAddress::of(232, 1, 1, 1), UdpPort::of(5000)};
+
+PortStatus port() {
+    PortStatus port;
+    port.spec = "eth0";
+    port.driver = "net_af_packet";
+    port.mac = MacAddress({2, 0, 0, 0, 0, 1});
+    port.address = {Ipv4Address(10, 77, 0, 12), 24};
+    port.mtu = 1500;
+    port.link_up = true;
+    port.filter_mode = MulticastFilterMode::promiscuous;
+    port.counters.received = 10;
+    port.counters.received_bytes = 1000;
+    port.counters.delivered = 7;
+    port.counters.delivered_bytes = 700;
+    return port;
+}
+
+Connected connected() {
+    return {.group = kGroup,
+            .sources = SourceFilter::only({Ipv4Address(10, 77, 0, 13)}),
+            .at = Instant(123456789ns),
+            .connect_ms = 0.42,
+            .since_start_ms = 313};
+}
+
+std::uint64_t& drops(PortStatus& status, DropReason reason) {
+    return status.counters.drops[static_cast<std::size_t>(reason)];
+}
+
+TEST(ReportJson, Started) {
+    EXPECT_EQ(json_of(Role::leaf, {.port = port(), .hugepages = false, .start_ms = 312.5}).dump(),
+              R"({"event":"started","role":"leaf","port":"eth0","driver":"net_af_packet",)"
+              R"("mac":"02:00:00:00:00:01","address":"10.77.0.12/24","mtu":1500,)"
+              R"("filter_mode":"promiscuous","hugepages":false,"start_ms":312.5})");
+}
+
+TEST(ReportJson, Connected) {
+    EXPECT_EQ(json_of(connected()).dump(),
+              R"({"event":"connected","group":"232.1.1.1:5000","sources":"IN{10.77.0.13}",)"
+              R"("at_ns":123456789,"connect_ms":0.42,"since_start_ms":313.0})");
+}
+
+TEST(ReportJson, StatusNamesTheDropsThatAreNotZero) {
+    auto status = port();
+    drops(status, DropReason::no_subscriber) = 3;
+    EXPECT_EQ(json_of(Progress{.seconds = 1,
+                               .counters = status.counters,
+                               .packets_per_second = 7,
+                               .bits_per_second = 5600})
+                  .dump(),
+              R"({"event":"status","seconds":1.0,"received":10,"delivered":7,)"
+              R"("delivered_bytes":700,"sent":0,"sent_bytes":0,"pps":7.0,"bps":5600.0,)"
+              R"("drops":{"no_subscriber":3}})");
+}
+
+TEST(ReportJson, Summary) {
+    auto join = connected();
+    Summary summary{.seconds = 2, .port = port(), .joins = {join}, .resident_mb = 99.5};
+    summary.port.querier.heard = true;
+    summary.port.querier.address = Ipv4Address(10, 77, 0, 1);
+    summary.port.querier.version = 3;
+    EXPECT_EQ(
+        json_of(Role::leaf, summary).dump(),
+        R"({"event":"summary","role":"leaf","seconds":2.0,"received":10,"received_bytes":1000,)"
+        R"("transmitted":0,"delivered":7,"delivered_bytes":700,"sent":0,"sent_bytes":0,)"
+        R"("pps":0.0,"bps":0.0,"missed":0,"errors":0,"no_mbuf":0,"drops":{},)"
+        R"("joins":[{"group":"232.1.1.1:5000","sources":"IN{10.77.0.13}",)"
+        R"("connected_at_ns":123456789,"connect_ms":0.42,"first_datagram_ms":null}],)"
+        R"("port":{"spec":"eth0","driver":"net_af_packet","mac":"02:00:00:00:00:01",)"
+        R"("address":"10.77.0.12/24","mtu":1500,"filter_mode":"promiscuous","link_up":true,)"
+        R"("hardware_ipv4_checksum":false,"hardware_udp_checksum":false},)"
+        R"("querier":{"heard":true,"address":"10.77.0.1","version":3,"version_in_force":3},)"
+        R"("resident_mb":99.5})");
+    summary.joins[0].first_datagram_ms = 12.25;
+    EXPECT_EQ(json_of(Role::leaf, summary)["joins"][0]["first_datagram_ms"], 12.25);
+}
+
+TEST(ReportText, TellsLossesApartFromFramesOfOthers) {
+    Summary summary{.seconds = 2, .port = port(), .joins = {connected()}};
+    drops(summary.port, DropReason::other_mac) = 5;
+    EXPECT_EQ(losses(summary.port.counters), 0u);
+    EXPECT_THAT(text_of(Role::leaf, summary),
+                ElementsAre(HasSubstr("delivered 7 datagrams, 700 octets in 2.00 s"),
+                            "lost nothing on this port", HasSubstr("  5 other_mac: ")));
+    drops(summary.port, DropReason::receive_queue_full) = 2;
+    summary.port.counters.missed = 1;
+    EXPECT_EQ(losses(summary.port.counters), 3u);
+    EXPECT_THAT(text_of(Role::leaf, summary),
+                ElementsAre(HasSubstr("delivered"), HasSubstr("  1 missed: "),
+                            HasSubstr("other_mac"), HasSubstr("  2 receive_queue_full: ")));
+}
+
+TEST(ReportText, SpeaksOfWhatTheRoleDoes) {
+    Progress progress{.seconds = 3, .counters = port().counters, .packets_per_second = 30'800};
+    EXPECT_EQ(text_of(Role::leaf, progress), "   3 s  delivered 7  30.8 kpps, 0 bit/s  lost 0");
+    progress.counters.sent = 1'234'567;
+    EXPECT_THAT(text_of(Role::root, progress), HasSubstr("sent 1,234,567"));
+    EXPECT_EQ(text_of(Role::root, connected()), "publishes to 232.1.1.1:5000");
+    EXPECT_THAT(text_of(Role::leaf, connected()),
+                HasSubstr("joined 232.1.1.1:5000 for IN{10.77.0.13}: the report left 0.42 ms"));
+}
+
+/// A reporter that writes to memory.
+class Spoken {
+public:
+    explicit Spoken(Reporter::Options options) {
+        options.command = "joinleaf leaf";
+        options.prefix = "leaf: ";
+        options.errors_to = text_file_;
+        options.json_to = json_file_;
+        options.text_to = text_file_;
+        reporter_.emplace(std::move(options));
+    }
+    Spoken(const Spoken&) = delete;
+    Spoken& operator=(const Spoken&) = delete;
+    ~Spoken() {
+        reporter_.reset();
+        std::fclose(json_file_);
+        std::fclose(text_file_);
+        std::free(json_);
+        std::free(text_);
+    }
+    Reporter* operator->() { return &*reporter_; }
+    std::string json() {
+        std::fflush(json_file_);
+        return {json_, json_size_};
+    }
+    std::string text() {
+        std::fflush(text_file_);
+        return {text_, text_size_};
+    }
+
+private:
+    char* json_ = nullptr;
+    char* text_ = nullptr;
+    std::size_t json_size_ = 0;
+    std::size_t text_size_ = 0;
+    std::FILE* json_file_ = open_memstream(&json_, &json_size_);
+    std::FILE* text_file_ = open_memstream(&text_, &text_size_);
+    std::optional<Reporter> reporter_;
+};
+
+TEST(Reporter, ForAPersonSaysNoJson) {
+    Spoken said(Reporter::Options{});
+    said->json({{"event", "closed"}});
+    said->text("hello");
+    said->note("no hugepages");
+    said->live("not a terminal");
+    EXPECT_EQ(said.json(), "");
+    EXPECT_EQ(said.text(), "leaf: hello\nleaf: no hugepages\n");
+}
+
+TEST(Reporter, WithJsonSaysOnlyErrorsInPlainText) {
+    Spoken said(Reporter::Options{.json = true});
+    said->text("hello");
+    said->note("no hugepages");
+    said->error("it broke");
+    EXPECT_EQ(said.json(),
+              "{\"event\":\"note\",\"what\":\"no hugepages\"}\n"
+              "{\"event\":\"error\",\"what\":\"it broke\"}\n");
+    EXPECT_EQ(said.text(), "joinleaf leaf: it broke\n");
+}
+
+TEST(Reporter, WhenQuietSaysErrorsAlone) {
+    Spoken said(Reporter::Options{.quiet = true, .live = true});
+    said->text("hello");
+    said->note("no hugepages");
+    said->live("1 s");
+    EXPECT_EQ(said.text(), "");
+    said->error("it broke");
+    EXPECT_EQ(said.text(), "joinleaf leaf: it broke\n");
+}
+
+TEST(Reporter, WritesTheLiveLineOverItself) {
+    Spoken said(Reporter::Options{.live = true});
+    said->live("1 s");
+    said->live("2 s");
+    said->text("done");
+    EXPECT_EQ(said.text(), "\r\x1b[K1 s\r\x1b[K2 s\r\x1b[Kleaf: done\n");
+}
+
+TEST(Reporter, SurvivesAFileNameThatIsNotUtf8) {
+    Spoken said(Reporter::Options{.json = true});
+    said->error("cannot read \xff");
+    EXPECT_THAT(said.json(), HasSubstr("cannot read \xef\xbf\xbd"));
+}
+
+TEST(Failures, EndWithTheirCure) {
+    const auto code = std::make_error_code(std::errc::no_such_device);
+    EXPECT_EQ(in_one_line(std::system_error(code, "there is no 'x'; 'ip link' lists what is")),
+              "there is no 'x'; 'ip link' lists what is");
+    EXPECT_EQ(in_one_line(std::system_error(code, "port 'x' did not open")),
+              "port 'x' did not open: No such device");
+    EXPECT_EQ(in_one_line(Failure("no; really")), "no; really");
+    EXPECT_EQ(system_failure("read", "file.bin", ENOENT, "name another").what(),
+              std::string("cannot read file.bin: No such file or directory; name another"));
+}
+
+TEST(Numbers, AreReadable) {
+    EXPECT_EQ(grouped(0), "0");
+    EXPECT_EQ(grouped(999), "999");
+    EXPECT_EQ(grouped(1'000), "1,000");
+    EXPECT_EQ(grouped(1'234'567), "1,234,567");
+    EXPECT_EQ(packet_rate(0), "0 pps");
+    EXPECT_EQ(packet_rate(999.6), "1.00 kpps");
+    EXPECT_EQ(packet_rate(1'234'000), "1.23 Mpps");
+    EXPECT_EQ(bit_rate(346e6), "346 Mbit/s");
+    EXPECT_EQ(bit_rate(14.54e9), "14.5 Gbit/s");
+    EXPECT_EQ(per_second(10, 0), 0);
+    EXPECT_EQ(per_second(10, 4), 2.5);
+}
+
+TEST(ResidentMemory, IsReadFromTheKernelsText) {
+    EXPECT_DOUBLE_EQ(resident_megabytes("VmPeak:\t  9 kB\nVmRSS:\t   250000 kB\n"), 256.0);
+    EXPECT_EQ(resident_megabytes("Name:\tx\n"), 0);
+    EXPECT_GT(resident_megabytes(), 0);
+}
+
+}  // namespace
+}  // namespace joinleaf::app
