@@ -37,9 +37,12 @@ Result<void> AdmissionAcceptor::listen(ControlEndpoint at) {
     const auto then = [&](auto&& step) {
         if (!error) step();
     };
-    then([&] { listener.socket.open(endpoint.protocol(), error); });
+    // By hand: Asio's own are handed on to the programs that this process starts.
+    const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0) return failure(static_cast<std::errc>(errno));
+    listener.socket.assign(endpoint.protocol(), descriptor);
     then([&] { listener.socket.set_option(asio::socket_base::reuse_address(true), error); });
-    then([&] { listener.socket.native_non_blocking(true, error); });
+
     then([&] { listener.socket.bind(endpoint, error); });
     then([&] { listener.socket.listen(asio::socket_base::max_listen_connections, error); });
     if (error) return failure(static_cast<std::errc>(error.value()));

@@ -28,7 +28,7 @@ constexpr int kAccepts = 16;
 constexpr int kStrangerSteps = 1;
 
 constexpr std::size_t kReadOctets = 4096;  // of one connection before the next has its turn
-constexpr int kExpiries = 64;              // at a stretch; thousands may be hung up at once
+constexpr int kExpiries = 64;              // at a stretch; thousands may be late at once
 constexpr Duration kWarnPause = std::chrono::seconds(1);
 
 Instant clock_now() { return std::chrono::steady_clock::now(); }
@@ -99,7 +99,7 @@ public:
 
     void stop_listening() {
         acceptor_.close();
-        while (const auto stranger = gate_.greediest()) remove(*stranger);
+        while (const auto stranger = gate_.greediest()) evict(*stranger);
     }
 
     ConnectionId next_connection() { return ConnectionId{++last_connection_}; }
@@ -123,6 +123,7 @@ private:
     bool accept_one();
     void out_of_files();
     bool make_room();
+    bool evict_greediest();
     bool may_speak(AdmissionConnection& connection);
 
     // One connection's step.
@@ -141,6 +142,7 @@ private:
     void refuse_version(const ConnectionPtr& connection);
     void leave(const ConnectionPtr& connection);
     void remove(ConnectionId id);
+    void evict(ConnectionId stranger);
     static void close_socket(AdmissionConnection& connection);
 
     // Time.
@@ -249,8 +251,7 @@ bool AdmissionTransport::Impl::accept_one() {
     gate_.opened(connection->id, taken->peer.address, clock_now());
     await_read(connection);
     if (gate_.half_open() > options_.max_half_open) {
-        ++counters_.half_open_evicted;
-        remove(*gate_.greediest());
+        evict_greediest();
     }
     return true;
 }
@@ -258,11 +259,7 @@ bool AdmissionTransport::Impl::accept_one() {
 /// A half-open connection less is a descriptor more; without one, those who wait have to.
 void AdmissionTransport::Impl::out_of_files() {
     ++counters_.out_of_files;
-    if (const auto stranger = gate_.greediest()) {
-        ++counters_.half_open_evicted;
-        remove(*stranger);
-        return;
-    }
+    if (evict_greediest()) return;
     acceptor_.turn_one_away();
     accept_timer_.expires_after(options_.accept_pause);
     accept_timer_.async_wait([weak = weak_from_this()](const std::error_code& error) {
@@ -273,11 +270,22 @@ void AdmissionTransport::Impl::out_of_files() {
 
 bool AdmissionTransport::Impl::make_room() {
     if (connections_.size() < options_.max_connections) return true;
-    const auto stranger = gate_.greediest();
-    if (!stranger) return false;
-    ++counters_.half_open_evicted;
-    remove(*stranger);
-    return true;
+    return evict_greediest();
+}
+
+/// False: there are no strangers. Who has spoken and was not heard yet does not count as silent.
+bool AdmissionTransport::Impl::evict_greediest() {
+    while (const auto stranger = gate_.greediest()) {
+        const ConnectionPtr& connection = connections_.at(*stranger);
+        if (!connection->spoke && has_octets(connection->socket.native_handle())) {
+            if (!may_speak(*connection)) return true;
+            continue;
+        }
+        ++counters_.half_open_evicted;
+        evict(*stranger);
+        return true;
+    }
+    return false;
 }
 
 /// A token of its address for the first octets of a stranger. False: it is gone.
@@ -286,7 +294,7 @@ bool AdmissionTransport::Impl::may_speak(AdmissionConnection& connection) {
     connection.spoke = true;
     if (gate_.spoke(connection.id, clock_now())) return true;
     ++counters_.address_too_fast;
-    remove(connection.id);
+    evict(connection.id);
     return false;
 }
 
@@ -313,9 +321,12 @@ void AdmissionTransport::Impl::finish_dial(const ConnectionPtr& connection) {
 }
 
 void AdmissionTransport::Impl::handshake(const ConnectionPtr& connection) {
-    if (connection->accepted && !connection->spoke &&
-        has_octets(connection->socket.native_handle()) && !may_speak(*connection)) {
-        return;
+    if (connection->accepted && !connection->spoke) {
+        if (!has_octets(connection->socket.native_handle())) {  // readable, and nothing to read
+            ++counters_.half_open_gave_up;
+            return remove(connection->id);
+        }
+        if (!may_speak(*connection)) return;
     }
     const auto outcome = connection->stream.handshake();
     if (outcome.state == State::want_read) return await_read(connection);
@@ -474,12 +485,12 @@ void AdmissionTransport::Impl::await_write(const ConnectionPtr& connection) {
 
 void AdmissionTransport::Impl::dial(ConnectionId id, ControlEndpoint to) {
     ++counters_.dialed;
+    const bool room = make_room();
+    const int descriptor =
+        room ? ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
+    const int error = room ? errno : ENOBUFS;
     asio::ip::tcp::socket socket(io_);
-    std::error_code error;
-    if (!make_room()) error = std::make_error_code(std::errc::no_buffer_space);
-    if (!error) socket.open(asio::ip::tcp::v4(), error);
-    if (!error) socket.native_non_blocking(true, error);
-    const int descriptor = error ? -1 : socket.native_handle();
+    if (descriptor >= 0) socket.assign(asio::ip::tcp::v4(), descriptor);
     const auto connection = std::make_shared<AdmissionConnection>(
         id, Stage::dialing, std::move(socket), options_.max_message, options_.tls, false);
     connection->peer.endpoint = to;
@@ -489,7 +500,7 @@ void AdmissionTransport::Impl::dial(ConnectionId id, ControlEndpoint to) {
         connection->doomed = static_cast<std::errc>(reason);
         make_due(connection);
     };
-    if (error) return doom(error.value());
+    if (descriptor < 0) return doom(error);
     set_no_delay(descriptor);
     if (options_.dial_from) {
         const auto own = to_sockaddr(*options_.dial_from, 0);
@@ -586,8 +597,12 @@ void AdmissionTransport::Impl::remove(ConnectionId id) {
     connections_.erase(found);
     gate_.closed(id);
     drop_deadline(*connection);
-    if (!connection->is_known()) forget_at_once(connection->socket.native_handle());
     close_socket(*connection);
+}
+
+void AdmissionTransport::Impl::evict(ConnectionId id) {
+    forget_at_once(connections_.at(id)->socket.native_handle());
+    remove(id);
 }
 
 void AdmissionTransport::Impl::close_socket(AdmissionConnection& connection) {
@@ -628,9 +643,11 @@ void AdmissionTransport::Impl::arm() {
 void AdmissionTransport::Impl::expire() {
     armed_ = Instant::max();
     const Instant now = clock_now();
-    while (const auto late = gate_.overdue(now)) {
+    for (int i = 0; i < kExpiries; ++i) {
+        const auto late = gate_.overdue(now);
+        if (!late) break;
         ++counters_.half_open_too_late;
-        remove(*late);
+        evict(*late);
     }
     for (int i = 0; i < kExpiries && !closed_; ++i) {
         if (deadlines_.empty() || deadlines_.begin()->first > now) break;

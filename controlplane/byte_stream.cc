@@ -61,12 +61,7 @@ BIO* new_bio(int descriptor) {
 void ByteStream::FreeSession::operator()(ssl_st* session) const { SSL_free(session); }
 
 ByteStream::ByteStream(int descriptor, const std::shared_ptr<const TlsContext>& tls, bool listener)
-    : descriptor_(descriptor), tls_(tls) {
-    if (tls_ == nullptr) return;
-    session_.reset(tls_->new_session(listener));
-    BIO* const bio = new_bio(descriptor);
-    SSL_set_bio(session_.get(), bio, bio);
-}
+    : descriptor_(descriptor), listener_(listener), tls_(tls) {}
 
 ByteStream::Outcome ByteStream::outcome_of(int result) {
     const int error = errno;
@@ -99,7 +94,12 @@ ByteStream::Outcome ByteStream::outcome_of(int result) {
 }
 
 ByteStream::Outcome ByteStream::handshake() {
-    if (session_ == nullptr) return {State::done, 0, {}};
+    if (tls_ == nullptr) return {State::done, 0, {}};
+    if (session_ == nullptr) {
+        session_.reset(tls_->new_session(listener_));
+        BIO* const bio = new_bio(descriptor_);
+        SSL_set_bio(session_.get(), bio, bio);
+    }
     ERR_clear_error();
     errno = 0;
     return outcome_of(SSL_do_handshake(session_.get()));

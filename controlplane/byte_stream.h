@@ -30,8 +30,9 @@ public:
     /// `tls` null: plain TCP.
     ByteStream(int descriptor, const std::shared_ptr<const TlsContext>& tls, bool listener);
 
-    [[nodiscard]] bool has_handshake() const { return session_ != nullptr; }
-    /// Errors: permission_denied (key or certificate turned down, or not TLS), connection_reset.
+    /// To be done before reading and writing; over at once without TLS. What TLS needs is made
+    /// with the first call. Errors: permission_denied (key or certificate turned down, or not TLS),
+    /// connection_reset.
     [[nodiscard]] Outcome handshake();
     /// Errors: connection_reset, timed_out ..., protocol_error (broken TLS), permission_denied (the
     /// listener has turned down our key or certificate).
@@ -54,6 +55,7 @@ private:
     [[nodiscard]] Outcome outcome_of(int result);
 
     int descriptor_;
+    bool listener_;
     std::shared_ptr<const TlsContext> tls_;
     std::unique_ptr<ssl_st, FreeSession> session_;
     std::string reason_;

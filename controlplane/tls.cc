@@ -98,6 +98,55 @@ int use_key(SSL* session, const EVP_MD* digest, const unsigned char** identity, 
     return 1;
 }
 
+std::string text_of(const ASN1_STRING* string) {
+    unsigned char* utf8 = nullptr;
+    const int length = ASN1_STRING_to_UTF8(&utf8, string);
+    if (length < 0) return {};
+    std::string text(utf8, utf8 + length);
+    OPENSSL_free(utf8);
+    return is_admission_text(text) ? text : std::string();
+}
+
+std::string common_name(X509* certificate) {
+    const X509_NAME* subject = X509_get_subject_name(certificate);
+    int at = -1;
+    for (int next = at; (next = X509_NAME_get_index_by_NID(subject, NID_commonName, next)) >= 0;) {
+        at = next;  // the last is the most specific
+    }
+    if (at < 0) return {};
+    return text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+}
+
+std::string alternative_name(X509* certificate) {
+    const NamesPtr names(static_cast<GENERAL_NAMES*>(
+        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+    for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
+        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
+        if (name->type == GEN_DNS) return text_of(name->d.dNSName);
+        if (name->type == GEN_EMAIL) return text_of(name->d.rfc822Name);
+        if (name->type == GEN_IPADD && ASN1_STRING_length(name->d.iPAddress) == 4) {
+            const unsigned char* octets = ASN1_STRING_get0_data(name->d.iPAddress);
+            return Ipv4Address(octets[0], octets[1], octets[2], octets[3]).to_string();
+        }
+    }
+    return {};
+}
+
+std::string name_in(X509* certificate) {
+    std::string name = common_name(certificate);
+    return name.empty() ? alternative_name(certificate) : name;
+}
+
+/// Beyond what OpenSSL asks of a certificate: that it names somebody. In here, so that the other
+/// side is told by an alert.
+int verify_name(int good, X509_STORE_CTX* chain) {
+    if (good != 1 || X509_STORE_CTX_get_error_depth(chain) != 0) return good;
+    X509* const certificate = X509_STORE_CTX_get_current_cert(chain);
+    if (!name_in(certificate).empty()) return 1;
+    X509_STORE_CTX_set_error(chain, X509_V_ERR_APPLICATION_VERIFICATION);
+    return 0;
+}
+
 /// Without this, OpenSSL asks the terminal.
 int no_pass_phrase(char*, int, int, void*) { return -1; }
 
@@ -172,40 +221,6 @@ std::string date_of(const ASN1_TIME* time) {
     if (ASN1_TIME_to_tm(time, &parts) != 1) return "an unreadable date";
     return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", parts.tm_year + 1900, parts.tm_mon + 1,
                        parts.tm_mday, parts.tm_hour, parts.tm_min);
-}
-
-std::string text_of(const ASN1_STRING* string) {
-    unsigned char* utf8 = nullptr;
-    const int length = ASN1_STRING_to_UTF8(&utf8, string);
-    if (length < 0) return {};
-    std::string text(utf8, utf8 + length);
-    OPENSSL_free(utf8);
-    return is_admission_text(text) ? text : std::string();
-}
-
-std::string common_name(X509* certificate) {
-    const X509_NAME* subject = X509_get_subject_name(certificate);
-    int at = -1;
-    for (int next = at; (next = X509_NAME_get_index_by_NID(subject, NID_commonName, next)) >= 0;) {
-        at = next;  // the last is the most specific
-    }
-    if (at < 0) return {};
-    return text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-}
-
-std::string alternative_name(X509* certificate) {
-    const NamesPtr names(static_cast<GENERAL_NAMES*>(
-        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
-    for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
-        const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-        if (name->type == GEN_DNS) return text_of(name->d.dNSName);
-        if (name->type == GEN_EMAIL) return text_of(name->d.rfc822Name);
-        if (name->type == GEN_IPADD && ASN1_STRING_length(name->d.iPAddress) == 4) {
-            const unsigned char* octets = ASN1_STRING_get0_data(name->d.iPAddress);
-            return Ipv4Address(octets[0], octets[1], octets[2], octets[3]).to_string();
-        }
-    }
-    return {};
 }
 
 }  // namespace
@@ -361,7 +376,7 @@ Parsed<void> TlsContext::load_certificates(const TlsOptions& options,
     warn_if_shared(key_file, warnings_);
     peer_name_ = options.peer_name;
     const int require = options.require_peer ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | require, nullptr);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | require, verify_name);
     return {};
 }
 
@@ -369,6 +384,8 @@ ssl_st* TlsContext::new_session(bool listener) const {
     SSL* const session = SSL_new(context_.get());
     if (session == nullptr) throw std::bad_alloc();
     if (listener) {
+        // No certificate is asked for with a pre-shared key.
+        if (!secret_->keys.empty()) SSL_set_verify(session, SSL_VERIFY_NONE, nullptr);
         SSL_set_accept_state(session);
     } else {
         SSL_set_connect_state(session);
@@ -385,9 +402,7 @@ Result<std::string> TlsContext::proven_identity(const ssl_st* session) const {
     }
     X509* const certificate = SSL_get0_peer_certificate(session);
     if (certificate == nullptr) return std::string();
-    std::string identity = common_name(certificate);
-    if (identity.empty()) identity = alternative_name(certificate);
-    if (identity.empty()) return failure(std::errc::permission_denied);
+    std::string identity = name_in(certificate);
     if (!listener && !peer_name_.empty() && identity != peer_name_ &&
         X509_check_host(certificate, peer_name_.data(), peer_name_.size(), 0, nullptr) != 1 &&
         X509_check_ip_asc(certificate, peer_name_.c_str(), 0) != 1) {

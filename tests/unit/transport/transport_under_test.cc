@@ -114,9 +114,9 @@ void TransportTest::run_for(std::chrono::milliseconds time) {
     run_until([] { return false; }, time);
 }
 
-ControlEndpoint TransportTest::listen(Station& station) {
-    for (int tries = 0; tries < 20; ++tries) {
-        const auto endpoint = free_endpoint();
+ControlEndpoint TransportTest::listen(Station& station, Ipv4Address at) {
+    for (int tries = 0; tries < 500; ++tries) {
+        const ControlEndpoint endpoint{at, free_endpoint().port};
         if (station->listen(endpoint)) return endpoint;
     }
     throw std::runtime_error("no port to listen on");

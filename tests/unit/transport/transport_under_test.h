@@ -80,7 +80,7 @@ protected:
     void run_for(std::chrono::milliseconds time);
 
     /// Listens on a free port.
-    ControlEndpoint listen(Station& station);
+    ControlEndpoint listen(Station& station, Ipv4Address at = Ipv4Address(127, 0, 0, 1));
 
     asio::io_context io_;
 };
