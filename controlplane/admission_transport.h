@@ -25,7 +25,7 @@ struct AdmissionTransportOptions {
     std::optional<Ipv4Address> dial_from;
 
     GatekeeperOptions strangers;          ///< deadline and token buckets of half-open connections
-    std::size_t max_half_open = 256;      ///< accepted, and no whole first message yet
+    std::size_t max_half_open = 1024;     ///< accepted, and no whole first message yet
     std::size_t max_connections = 16384;  ///< of all kinds
     std::size_t max_message = kMaxAdmissionMessage;
     std::size_t max_queued = 64 * 1024;  ///< octets a connection may have waiting to be written
@@ -55,7 +55,7 @@ struct AdmissionTransportEvents {
     /// protocol_not_supported: it speaks another version; no_buffer_space: it does not read;
     /// permission_denied: it turned down our key or certificate.
     std::function<void(ConnectionId, std::errc)> disconnected;
-    /// One line for the operator.
+    /// One line for the operator; from listen() too.
     std::function<void(std::string_view)> warn;
 };
 

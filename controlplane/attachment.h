@@ -2,6 +2,7 @@
 // taken back, and its IGMP membership. Used by every kind of join.
 #pragma once
 
+#include <controlplane/attach_plan.h>
 #include <controlplane/port_context.h>
 #include <controlplane/receiver_impl.h>
 #include <dataplane/outlet.h>
@@ -23,24 +24,6 @@ struct Endpoints {
     SenderOptions sender{};
     /// Held for as long as the worker may call handler or source; see SocketCore.
     std::shared_ptr<std::promise<void>> lent;
-};
-
-/// What one join asks of the data plane.
-struct AttachPlan {
-    /// Receive what goes to this address and port: a group, which is then also joined by IGMP, or
-    /// the port's own address.
-    struct Reception {
-        Ipv4Address destination;
-        UdpPort port;
-        SourceFilter sources;
-    };
-    /// Send to this address and port: a group, or a host.
-    struct Sending {
-        Ipv4Address destination;
-        UdpPort port;
-    };
-    std::optional<Reception> reception;
-    std::optional<Sending> sending;
 };
 
 /// Control thread only. What the worker borrows is kept until the worker has given it back, because

@@ -24,6 +24,9 @@ public:
     ControlLoop(const ControlLoop&) = delete;
     ControlLoop& operator=(const ControlLoop&) = delete;
 
+    /// For what lives on the control thread.
+    [[nodiscard]] asio::io_context& io() { return io_; }
+
     /// Runs `work` on the control thread, later. Any thread.
     template <class Work>
     void post(Work&& work) {

@@ -21,6 +21,8 @@ std::string_view name(EventType type) noexcept {
             return "accept";
         case EventType::close:
             return "close";
+        case EventType::talk:
+            return "talk";
     }
     return "unknown";
 }

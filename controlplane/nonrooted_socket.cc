@@ -2,7 +2,7 @@
 
 namespace joinleaf::controlplane {
 
-Result<void> NonrootedSocket::start_join(GroupEndpoint group, const JoinOptions& join) {
+Result<void> NonrootedSocket::start_group_join(GroupEndpoint group, const JoinOptions& join) {
     if (auto ready = may_join(); !ready) return ready;
     const auto plan = plan_join(options(), group.group, join);
     if (!plan) return tl::unexpected(plan.error());
@@ -16,7 +16,11 @@ Result<void> NonrootedSocket::start_join(GroupEndpoint group, const JoinOptions&
     if (plan->sends) {
         what.sending = {.destination = group.group.address(), .port = group.port};
     }
-    attach(std::move(what));
+    set_state(State::joining);
+    attach(std::move(what), [self = weak_from_this()](std::error_code error, Instant at) {
+        const auto socket = std::static_pointer_cast<NonrootedSocket>(self.lock());
+        if (socket) socket->complete(error, at);
+    });
     return {};
 }
 

@@ -9,7 +9,7 @@ class NonrootedSocket final : public SocketCore {
 public:
     using SocketCore::SocketCore;
 
-    Result<void> start_join(GroupEndpoint group, const JoinOptions& options) override;
+    Result<void> start_group_join(GroupEndpoint group, const JoinOptions& options) override;
     Result<void> set_sources(const SourceFilter& sources) override;
 
 private:

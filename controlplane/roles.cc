@@ -7,6 +7,11 @@ namespace joinleaf {
 namespace {
 
 constexpr std::array kSchemes{
+    SchemeInfo{kRootedRooted, "rooted",
+               "admission by the root; (S,G) multicast of the root's data, a leaf's data to the "
+               "root by unicast"},
+    SchemeInfo{kRootedControl, "rooted-control",
+               "admission by the root; (*,G) multicast, every member's data reaches every other"},
     SchemeInfo{kAnySource, "any-source",
                "IP multicast: IGMP join (*,G); every member's data reaches every other member"},
     SchemeInfo{kSourceSpecific, "source-specific",

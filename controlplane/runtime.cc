@@ -54,9 +54,15 @@ Runtime Runtime::start(RuntimeOptions options) {
 
 Result<Socket> Runtime::open(const SocketOptions& options) {
     const auto& core = impl_->core;
-    auto socket = core->call([&] { return core->open(options); });
+    std::promise<std::error_code> ready;
+    auto opened = ready.get_future();
+    auto socket = core->call([&] {
+        return core->open(options, [&ready](std::error_code error) { ready.set_value(error); });
+    });
     if (!socket) return tl::unexpected(socket.error());
-    return Socket(std::make_shared<Socket::Impl>(core, std::move(*socket)));
+    Socket handle(std::make_shared<Socket::Impl>(core, std::move(*socket)));
+    if (const auto error = opened.get()) return tl::unexpected(error);
+    return handle;
 }
 
 Result<Receiver> Runtime::open_receiver(const ReceiverOptions& options) {
@@ -80,7 +86,7 @@ Result<Socket> Socket::join_leaf(GroupEndpoint group, const JoinOptions& options
     bool wait = false;
     const auto started = impl_->core->call([&]() -> Result<void> {
         auto& socket = *impl_->socket;
-        auto result = socket.start_join(group, options);
+        auto result = socket.start_group_join(group, options);
         if (result && !socket.is_nonblocking()) {
             wait = true;
             socket.wait_for_join([&promise](std::error_code error) { promise.set_value(error); });
@@ -92,6 +98,103 @@ Result<Socket> Socket::join_leaf(GroupEndpoint group, const JoinOptions& options
         if (const auto error = finished.get()) return tl::unexpected(error);
     }
     return *this;
+}
+
+Result<Socket> Socket::join_leaf(const ControlEndpoint& peer, const AdmissionRequest& request) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    std::promise<std::error_code> promise;
+    auto finished = promise.get_future();
+    bool wait = false;
+    const auto started = impl_->core->call([&] {
+        auto& socket = *impl_->socket;
+        auto result = socket.start_peer_join(peer, request);
+        if (result && !socket.is_nonblocking()) {
+            wait = true;
+            socket.wait_for_join([&promise](std::error_code error) { promise.set_value(error); });
+        }
+        return result;
+    });
+    if (!started) return tl::unexpected(started.error());
+    Socket joined =
+        *started == impl_->socket ? *this : Socket(std::make_shared<Impl>(impl_->core, *started));
+    if (wait) {
+        if (const auto error = finished.get()) return tl::unexpected(error);
+    }
+    return joined;
+}
+
+Result<void> Socket::listen(const ControlEndpoint& local, std::size_t backlog) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    return impl_->core->call([&] { return impl_->socket->listen(local, backlog); });
+}
+
+Result<Socket> Socket::accept(const Condition& condition) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    using Found = std::pair<controlplane::RequestId, PendingJoin>;
+    for (;;) {
+        std::promise<void> promise;
+        auto pending = promise.get_future();
+        bool wait = false;
+        const auto found = impl_->core->call([&]() -> Result<Found> {
+            auto& socket = *impl_->socket;
+            const auto oldest = socket.oldest_request();
+            if (oldest) return Found{*oldest, *socket.find_request(*oldest)};
+            wait = oldest.error() == std::errc::operation_would_block && !socket.is_nonblocking();
+            if (wait) socket.wait_for_request([&promise] { promise.set_value(); });
+            return tl::unexpected(oldest.error());
+        });
+        if (wait) {
+            pending.wait();
+            continue;
+        }
+        if (!found) return tl::unexpected(found.error());
+
+        // The application decides on its own thread; the request may end meanwhile (M17).
+        const Answer answer = condition ? condition(found->second) : Answer{};
+        std::promise<std::error_code> promised;
+        auto joined = promised.get_future();
+        bool join = false;
+        auto socket = impl_->core->call([&] {
+            auto accepted = impl_->socket->answer(found->first, answer);
+            if (accepted && *accepted && !impl_->socket->is_nonblocking() &&
+                (*accepted)->ends_in_join()) {
+                join = true;
+                (*accepted)->wait_for_join(
+                    [&promised](std::error_code error) { promised.set_value(error); });
+            }
+            return accepted;
+        });
+        if (!socket) return tl::unexpected(socket.error());
+        if (!*socket) {
+            return failure(answer.verdict == Verdict::reject ? std::errc::connection_refused
+                                                             : std::errc::operation_would_block);
+        }
+        Socket accepted(std::make_shared<Impl>(impl_->core, std::move(*socket)));
+        if (join) {
+            if (const auto error = joined.get()) return tl::unexpected(error);
+        }
+        return accepted;
+    }
+}
+
+Result<UserData> Socket::peer_data() const {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    return impl_->core->call([&] { return impl_->socket->peer_data(); });
+}
+
+Result<Peer> Socket::peer() const {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    return impl_->core->call([&] { return impl_->socket->peer(); });
+}
+
+Result<void> Socket::say(const UserData& data) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    return impl_->core->call([&] { return impl_->socket->say(data); });
+}
+
+std::optional<UserData> Socket::hear() {
+    if (!impl_) return std::nullopt;
+    return impl_->core->call([&] { return impl_->socket->hear(); });
 }
 
 Result<void> Socket::set_sources(const SourceFilter& sources) {

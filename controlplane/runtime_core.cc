@@ -1,5 +1,7 @@
+#include <controlplane/member_socket.h>
 #include <controlplane/nonrooted_socket.h>
 #include <controlplane/receiver_impl.h>
+#include <controlplane/root_socket.h>
 #include <controlplane/runtime_core.h>
 #include <dataplane/dpdk/error.h>
 #include <fmt/format.h>
@@ -8,7 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <set>
+#include <utility>
 
 namespace joinleaf::controlplane {
 namespace {
@@ -183,6 +185,7 @@ void RuntimeCore::tick() {
         if (!had_link || port->link_up()) continue;
         for (const auto& [id, socket] : sockets_) socket->link_lost(*port);
     }
+    for (const auto& socket : timed_sockets()) socket->tick(now);
     let_receivers_go(now);
 }
 
@@ -218,7 +221,7 @@ void RuntimeCore::let_receivers_go(Instant now) {
     });
 }
 
-Result<std::shared_ptr<SocketCore>> RuntimeCore::open(const SocketOptions& options) {
+Result<std::shared_ptr<SocketCore>> RuntimeCore::open(const SocketOptions& options, Ready ready) {
     if (!running_ || stopping_) return failure(std::errc::network_down);
     if (auto checked = check_roles(options); !checked) return tl::unexpected(checked.error());
     if (options.port >= ports_.size()) return failure(std::errc::invalid_argument);
@@ -230,9 +233,97 @@ Result<std::shared_ptr<SocketCore>> RuntimeCore::open(const SocketOptions& optio
             return failure(std::errc::invalid_argument);
         }
     }
-    const auto id = static_cast<SocketId>(next_socket_++);
-    auto socket = std::make_shared<NonrootedSocket>(id, options, *ports_[options.port]);
-    sockets_.emplace(id, socket);
+    if (options.scheme.control == Plane::rooted) return open_rooted(options, std::move(ready));
+    auto socket = std::make_shared<NonrootedSocket>(next_id(), options, *ports_[options.port]);
+    adopt(socket);
+    ready({});
+    return socket;
+}
+
+// A copy, because a tick may open and close sockets.
+std::vector<std::shared_ptr<SocketCore>> RuntimeCore::timed_sockets() const {
+    std::vector<std::shared_ptr<SocketCore>> sockets;
+    sockets.reserve(timed_.size());
+    for (const auto& [id, socket] : timed_) sockets.push_back(socket);
+    return sockets;
+}
+
+void RuntimeCore::adopt(const std::shared_ptr<SocketCore>& socket) {
+    sockets_.emplace(socket->id(), socket);
+    if (socket->has_timers()) timed_.emplace(socket->id(), socket);
+}
+
+RootedContext RuntimeCore::rooted_context() {
+    return {.io = loop_.io(),
+            .next_id = [this] { return next_id(); },
+            .adopt = [this](const std::shared_ptr<SocketCore>& socket) { adopt(socket); },
+            .log = [this](std::string_view line) { log(line); }};
+}
+
+Result<AdmissionTransportOptions> RuntimeCore::transport_options(const AdmissionOptions& options) {
+    AdmissionTransportOptions transport;
+    const auto& files = options.tls;
+    if (files.psk.empty() && files.certificate.empty() && files.ca.empty()) return transport;
+    auto context = TlsContext::load({.psk_file = files.psk,
+                                     .psk_identity = files.psk_identity,
+                                     .certificate_file = files.certificate,
+                                     .key_file = files.key,
+                                     .ca_file = files.ca,
+                                     .peer_name = files.peer_name});
+    if (!context) {
+        log(context.error());
+        return failure(std::errc::invalid_argument);
+    }
+    for (const auto& warning : (*context)->warnings()) log(warning);
+    transport.tls = std::move(*context);
+    return transport;
+}
+
+Result<std::shared_ptr<Doorkeeper>> RuntimeCore::doorkeeper(const AdmissionOptions& options) {
+    if (options.policy.empty()) return std::shared_ptr<Doorkeeper>();
+    auto policy = Policy::load(options.policy);
+    if (!policy) {
+        log(policy.error());
+        return failure(std::errc::invalid_argument);
+    }
+    return std::make_shared<Doorkeeper>(std::move(*policy), options.session.group,
+                                        [this](std::string_view line) { log(line); });
+}
+
+Result<std::shared_ptr<SocketCore>> RuntimeCore::open_rooted(const SocketOptions& options,
+                                                             Ready ready) {
+    PortContext& port = *ports_[options.port];
+    auto transport = transport_options(options.admission);
+    if (!transport) return tl::unexpected(transport.error());
+    std::shared_ptr<SocketCore> socket;
+    try {
+        if (options.control_role == ControlRole::leaf) {
+            socket = MemberSocket::open(next_id(), options, port, rooted_context(),
+                                        std::move(*transport));
+            ready({});
+        } else {
+            SocketOptions complete = options;
+            auto& session = complete.admission.session;
+            session.scheme = options.scheme;
+            if (session.root_address.is_unspecified()) {
+                session.root_address = port.options().address.address;
+            }
+            if (auto checked = check_offer(session); !checked) {
+                return tl::unexpected(checked.error());
+            }
+            auto keeper = doorkeeper(complete.admission);
+            if (!keeper) return tl::unexpected(keeper.error());
+            auto root = std::make_shared<RootSocket>(next_id(), complete, port, rooted_context(),
+                                                     std::move(*transport), std::move(*keeper));
+            root->set_scope(session.scope);
+            root->start(std::move(ready));
+            socket = std::move(root);
+        }
+    } catch (const std::system_error& error) {
+        log(error.what());
+        return tl::unexpected(error.code());
+    }
+    adopt(socket);
     return socket;
 }
 
@@ -255,8 +346,10 @@ Result<Receiver> RuntimeCore::open_receiver(const ReceiverOptions& options) {
 void RuntimeCore::close(SocketId id) {
     const auto found = sockets_.find(id);
     if (found == sockets_.end()) return;
-    found->second->close();
+    const auto socket = found->second;
     sockets_.erase(found);
+    timed_.erase(id);
+    socket->close();
 }
 
 Status RuntimeCore::status() const {
@@ -279,8 +372,8 @@ Status RuntimeCore::status() const {
 
 void RuntimeCore::close_everything() {
     stopping_ = true;
-    for (const auto& [id, socket] : sockets_) socket->close();
-    sockets_.clear();
+    timed_.clear();
+    for (const auto& [id, socket] : std::exchange(sockets_, {})) socket->close();
 }
 
 bool RuntimeCore::is_drained() const {

@@ -1,8 +1,11 @@
 // All that a runtime owns, and the order in which it starts and stops.
 #pragma once
 
+#include <controlplane/admission_transport.h>
 #include <controlplane/control_loop.h>
+#include <controlplane/doorkeeper.h>
 #include <controlplane/port_context.h>
+#include <controlplane/rooted_context.h>
 #include <controlplane/socket_core.h>
 #include <controlplane/worker_proxy.h>
 #include <dataplane/dpdk/eal.h>
@@ -40,7 +43,10 @@ public:
     [[nodiscard]] bool is_inside() const { return loop_.is_inside(); }
 
     // Control thread.
-    Result<std::shared_ptr<SocketCore>> open(const SocketOptions& options);
+    /// A socket whose place in the data plane is part of opening it (a root's) has it when `ready`
+    /// is called; for others that is at once.
+    using Ready = std::function<void(std::error_code)>;
+    Result<std::shared_ptr<SocketCore>> open(const SocketOptions& options, Ready ready);
     Result<Receiver> open_receiver(const ReceiverOptions& options);
     void close(SocketId id);
     [[nodiscard]] Status status() const;
@@ -58,6 +64,14 @@ private:
     [[nodiscard]] bool is_drained() const;
     void finish();
     void log(std::string_view line) const;
+    [[nodiscard]] SocketId next_id() { return static_cast<SocketId>(next_socket_++); }
+    [[nodiscard]] RootedContext rooted_context();
+    Result<std::shared_ptr<SocketCore>> open_rooted(const SocketOptions& options, Ready ready);
+    Result<AdmissionTransportOptions> transport_options(const AdmissionOptions& options);
+    void adopt(const std::shared_ptr<SocketCore>& socket);
+    [[nodiscard]] std::vector<std::shared_ptr<SocketCore>> timed_sockets() const;
+    /// None when there is no policy file.
+    Result<std::shared_ptr<Doorkeeper>> doorkeeper(const AdmissionOptions& options);
 
     RuntimeOptions options_;
     std::vector<PortSpec> specs_;
@@ -70,6 +84,7 @@ private:
     std::vector<unsigned> lcores_;
     std::vector<std::shared_ptr<Receiver::Impl>> receivers_;
     std::unordered_map<SocketId, std::shared_ptr<SocketCore>> sockets_;
+    std::unordered_map<SocketId, std::shared_ptr<SocketCore>> timed_;  ///< those that have ticks
     std::uint64_t number_;  ///< names this runtime in the process
     std::uint32_t next_socket_ = 1;
     Instant receivers_looked_at_{};

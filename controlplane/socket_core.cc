@@ -28,8 +28,78 @@ Result<void> SocketCore::may_join() const {
     return {};
 }
 
-void SocketCore::attach(AttachPlan plan) {
-    state_ = State::joining;
+Result<void> SocketCore::start_group_join(GroupEndpoint, const JoinOptions&) {
+    return failure(state_ == State::closed ? std::errc::not_a_socket : std::errc::invalid_argument);
+}
+Result<std::shared_ptr<SocketCore>> SocketCore::start_peer_join(const ControlEndpoint&,
+                                                                const AdmissionRequest&) {
+    return failure(state_ == State::closed ? std::errc::not_a_socket : std::errc::invalid_argument);
+}
+Result<void> SocketCore::listen(const ControlEndpoint&, std::size_t) {
+    return failure(state_ == State::closed ? std::errc::not_a_socket
+                                           : std::errc::operation_not_supported);
+}
+Result<RequestId> SocketCore::oldest_request() {
+    return failure(state_ == State::closed ? std::errc::not_a_socket : std::errc::invalid_argument);
+}
+const PendingJoin* SocketCore::find_request(RequestId) const { return nullptr; }
+Result<std::shared_ptr<SocketCore>> SocketCore::answer(RequestId, const Answer&) {
+    return failure(std::errc::invalid_argument);
+}
+Result<UserData> SocketCore::peer_data() const { return failure(std::errc::not_connected); }
+Result<Peer> SocketCore::peer() const { return failure(std::errc::not_connected); }
+Result<void> SocketCore::say(const UserData&) { return failure(std::errc::not_connected); }
+Result<void> SocketCore::set_sources(const SourceFilter&) {
+    return failure(std::errc::operation_not_supported);
+}
+void SocketCore::tick(Instant) {}
+
+std::optional<UserData> SocketCore::hear() {
+    if (talk_.empty()) return std::nullopt;
+    auto data = std::move(talk_.front());
+    talk_.pop_front();
+    return data;
+}
+
+void SocketCore::raise(EventType type, std::error_code error, Instant at) {
+    if (!events_ || (mask_ & static_cast<EventMask>(type)) == 0) return;
+    events_->put(
+        {.type = type, .socket = id_, .cookie = options_.cookie, .error = error, .at = at});
+}
+
+void SocketCore::inherit(const SocketCore& from) {
+    events_ = from.events_;
+    mask_ = from.mask_;
+    scope_ = from.scope_;
+    loopback_ = from.loopback_;
+    nonblocking_ = from.nonblocking_;
+}
+
+void SocketCore::request_pending() {
+    raise(EventType::accept, {}, std::chrono::steady_clock::now());
+    if (auto waiter = std::exchange(request_waiter_, nullptr)) waiter();
+}
+
+// A peer that talks to nobody who listens: the oldest words go.
+void SocketCore::heard(UserData data) {
+    constexpr std::size_t kMostUnheard = 64;
+    if (talk_.size() == kMostUnheard) talk_.pop_front();
+    talk_.push_back(std::move(data));
+    raise(EventType::talk, {}, std::chrono::steady_clock::now());
+}
+
+void SocketCore::session_closed(std::error_code reason) {
+    detach();
+    state_ = State::open;
+    raise(EventType::close, reason, std::chrono::steady_clock::now());
+}
+
+void SocketCore::detach() {
+    if (attachment_) attachment_->detach();
+    attachment_.reset();
+}
+
+void SocketCore::attach(AttachPlan plan, Attachment::Ready ready) {
     attachment_ = std::make_shared<Attachment>(port_,
                                                Endpoints{.socket = id_,
                                                          .cookie = options_.cookie,
@@ -38,28 +108,29 @@ void SocketCore::attach(AttachPlan plan) {
                                                          .sender = options_.sender,
                                                          .lent = lent_},
                                                std::move(plan));
-    attachment_->attach(scope_, loopback_,
-                        [self = weak_from_this()](std::error_code error, Instant at) {
-                            if (const auto socket = self.lock()) socket->complete(error, at);
-                        });
+    attachment_->attach(scope_, loopback_, std::move(ready));
 }
 
 void SocketCore::complete(std::error_code error, Instant at) {
     if (error) {
-        attachment_.reset();
+        detach();
         state_ = State::open;
     } else {
         state_ = State::joined;
         connected_at_ = at;
     }
-    if (events_ && (mask_ & static_cast<EventMask>(EventType::connect)) != 0) {
-        events_->put({.type = EventType::connect,
-                      .socket = id_,
-                      .cookie = options_.cookie,
-                      .error = error,
-                      .at = at});
-    }
+    raise(EventType::connect, error, at);
     if (auto waiter = std::exchange(waiter_, nullptr)) waiter(error);
+}
+
+void SocketCore::invitation_done(std::error_code error, Instant at) {
+    raise(EventType::connect, error, at);
+    if (auto waiter = std::exchange(waiter_, nullptr)) waiter(error);
+}
+
+void SocketCore::in_place(Instant at) {
+    state_ = State::joined;
+    connected_at_ = at;
 }
 
 void SocketCore::link_lost(const PortContext& port) {
@@ -70,11 +141,12 @@ void SocketCore::link_lost(const PortContext& port) {
 
 void SocketCore::close() {
     if (state_ == State::closed) return;
-    if (attachment_) attachment_->detach();
-    attachment_.reset();
-    state_ = State::closed;
     events_.reset();
+    closing();
+    detach();
+    state_ = State::closed;
     lent_.reset();
+    if (auto waiter = std::exchange(request_waiter_, nullptr)) waiter();
     if (auto waiter = std::exchange(waiter_, nullptr)) {
         waiter(std::make_error_code(std::errc::operation_canceled));
     }

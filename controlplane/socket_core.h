@@ -6,7 +6,9 @@
 #include <controlplane/event_queue.h>
 #include <controlplane/port_context.h>
 #include <controlplane/roles.h>
+#include <controlplane/waiting_room.h>
 #include <joinleaf/socket.h>
+#include <deque>
 #include <functional>
 #include <future>
 #include <memory>
@@ -25,11 +27,33 @@ public:
     SocketCore& operator=(const SocketCore&) = delete;
 
     /// M7. On success the join is under way; its end is told by FD_CONNECT and to the waiter.
-    virtual Result<void> start_join(GroupEndpoint group, const JoinOptions& options) = 0;
+    virtual Result<void> start_group_join(GroupEndpoint group, const JoinOptions& options);
+    /// M5, M6, M9: the same; gives the socket that join_leaf returns.
+    virtual Result<std::shared_ptr<SocketCore>> start_peer_join(const ControlEndpoint& peer,
+                                                                const AdmissionRequest& request);
+    virtual Result<void> listen(const ControlEndpoint& local, std::size_t backlog);
+    /// M16: the oldest pending request or invitation, and the answer to it. No socket in the
+    /// result: it was rejected or deferred.
+    virtual Result<RequestId> oldest_request();
+    [[nodiscard]] virtual const PendingJoin* find_request(RequestId request) const;
+    virtual Result<std::shared_ptr<SocketCore>> answer(RequestId request, const Answer& answer);
+    /// Calls back once, when a request may be pending (soon after each FD_ACCEPT) or the socket
+    /// has been closed.
+    void wait_for_request(std::function<void()> waiter) { request_waiter_ = std::move(waiter); }
+    /// Whether a socket that answer() gave still joins a group, and tells the waiter when it has.
+    [[nodiscard]] bool ends_in_join() const { return state_ == State::joining && joins_itself(); }
+    [[nodiscard]] virtual Result<UserData> peer_data() const;
+    [[nodiscard]] virtual Result<Peer> peer() const;
+    virtual Result<void> say(const UserData& data);
+    [[nodiscard]] std::optional<UserData> hear();
+
+    /// Whether tick() is wanted, about once a millisecond.
+    [[nodiscard]] virtual bool has_timers() const { return false; }
+    virtual void tick(Instant now);
     /// Called once with the result of the join that is under way; cleared by it.
     void wait_for_join(std::function<void(std::error_code)> waiter) { waiter_ = std::move(waiter); }
 
-    virtual Result<void> set_sources(const SourceFilter& sources) = 0;
+    virtual Result<void> set_sources(const SourceFilter& sources);
     Result<void> set_scope(std::uint8_t scope);
     Result<void> set_loopback(bool on);
     Result<void> set_nonblocking(bool on);
@@ -39,7 +63,7 @@ public:
     [[nodiscard]] Result<Instant> connected_at() const;
 
     /// A join whose report has not left fails: who waits for it must not wait for the cable.
-    void link_lost(const PortContext& port);
+    virtual void link_lost(const PortContext& port);
 
     /// M11, M26. A join under way ends with operation_canceled.
     void close();
@@ -50,6 +74,7 @@ public:
     }
 
     [[nodiscard]] SocketId id() const { return id_; }
+    [[nodiscard]] std::size_t port_index() const { return options_.port; }
     [[nodiscard]] bool is_nonblocking() const { return nonblocking_; }
     [[nodiscard]] bool is_closed() const { return state_ == State::closed; }
     [[nodiscard]] const std::shared_ptr<PortPools>& port_pools() const { return pools_; }
@@ -58,9 +83,26 @@ public:
 protected:
     /// Errors: what another join is answered in this state (M12); nothing when one may start.
     [[nodiscard]] Result<void> may_join() const;
-    void attach(AttachPlan plan);
+    void attach(AttachPlan plan, Attachment::Ready ready);
+    void detach();
+    /// The join under way has ended so: FD_CONNECT, and the waiter.
     void complete(std::error_code error, Instant at);
+    /// M5, M11: a root's invitation has ended so; the root goes on as it was.
+    void invitation_done(std::error_code error, Instant at);
+    /// A root has its place in the data plane.
+    void in_place(Instant at);
+    /// The session is over (FD_CLOSE); another join may be tried.
+    void session_closed(std::error_code reason);
+    void request_pending();
+    void heard(UserData data);
+    [[nodiscard]] virtual bool joins_itself() const { return false; }
+    /// What the role adds to close(): before anything is taken away.
+    virtual void closing() {}
+    void set_state(State state) { state_ = state; }
+    /// Events and their registration, as a socket that comes out of this one has them (M10).
+    void inherit(const SocketCore& from);
 
+    void raise(EventType type, std::error_code error, Instant at);
     [[nodiscard]] const SocketOptions& options() const { return options_; }
     [[nodiscard]] PortContext& port() { return port_; }
     [[nodiscard]] State state() const { return state_; }
@@ -83,6 +125,8 @@ private:
     std::shared_ptr<EventQueue::Impl> events_;
     EventMask mask_ = 0;
     std::function<void(std::error_code)> waiter_;
+    std::function<void()> request_waiter_;
+    std::deque<UserData> talk_;
     std::optional<Instant> connected_at_;
     std::shared_ptr<Attachment> attachment_;
 };

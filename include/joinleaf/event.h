@@ -16,6 +16,7 @@ enum class EventType : std::uint8_t {
     connect = 1,  ///< FD_CONNECT: a join completed or failed (M7, M11)
     accept = 2,   ///< FD_ACCEPT: a request or an invitation is pending (M5, M6)
     close = 4,    ///< FD_CLOSE: the session or the other end is gone (M4, M25)
+    talk = 8,     ///< FD_READ: the other end of an admission has said something (M9)
 };
 using EventMask = std::uint8_t;
 
@@ -25,7 +26,8 @@ using EventMask = std::uint8_t;
 [[nodiscard]] constexpr EventMask operator|(EventMask a, EventType b) {
     return static_cast<EventMask>(a | static_cast<EventMask>(b));
 }
-inline constexpr EventMask kAllEvents = EventType::connect | EventType::accept | EventType::close;
+inline constexpr EventMask kAllEvents =
+    EventType::connect | EventType::accept | EventType::close | EventType::talk;
 
 [[nodiscard]] std::string_view name(EventType type) noexcept;
 

@@ -29,6 +29,11 @@ inline constexpr Scheme kAnySource{Plane::nonrooted, Plane::nonrooted};
 /// Source-specific multicast: (S,G) join, only the named sources reach a leaf.
 inline constexpr Scheme kSourceSpecific{Plane::nonrooted, Plane::rooted};
 
+/// Admission by the root; only the root's data reaches leaves, a leaf's goes to the root alone.
+inline constexpr Scheme kRootedRooted{Plane::rooted, Plane::rooted};
+/// Admission by the root; every member's data reaches every other.
+inline constexpr Scheme kRootedControl{Plane::rooted, Plane::nonrooted};
+
 struct SchemeInfo {
     Scheme scheme;
     std::string_view name;        ///< as written on a command line

@@ -7,15 +7,40 @@
 #include <joinleaf/receiver.h>
 #include <joinleaf/scheme.h>
 #include <joinleaf/sender.h>
+#include <joinleaf/session.h>
 #include <joinleaf/source_filter.h>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace joinleaf {
 
 /// JL_SENDER_ONLY, JL_RECEIVER_ONLY, JL_BOTH (M8).
 enum class Direction : std::uint8_t { sender_only, receiver_only, both };
+
+/// Files for TLS 1.3 on admission connections; all empty: plain TCP. Either pre-shared keys, or a
+/// certificate on each side.
+struct TlsFiles {
+    std::string psk;           ///< lines of IDENTITY:HEXKEY
+    std::string psk_identity;  ///< which of them to show when connecting; empty: the only one
+    std::string certificate;   ///< PEM, with its chain
+    std::string key;           ///< PEM
+    std::string ca;            ///< PEM: whose certificates are believed
+    std::string peer_name;     ///< a name the listener's certificate must hold; empty: any
+};
+
+/// How a socket of a scheme with a rooted control plane takes part in admission.
+struct AdmissionOptions {
+    std::string name;  ///< how it calls itself; shown to the other side, proves nothing
+    TlsFiles tls;
+    // A root's.
+    SessionOffer session;  ///< group, framing, scope and flows; root_address is filled in if unset
+    std::chrono::milliseconds dead_after{3000};  ///< silence after which a leaf is gone (M4, M25)
+    std::size_t max_leaves = 16384;
+    std::string policy;  ///< a TOML file of who gets in, asked before the application; empty: all
+};
 
 struct SocketOptions {
     Scheme scheme = kAnySource;
@@ -28,6 +53,15 @@ struct SocketOptions {
     InlineHandler handler{};
     const Receiver* receiver = nullptr;
     SenderOptions sender{};
+    AdmissionOptions admission{};
+};
+
+/// What goes with a request for admittance, or with an invitation (M8, M14, M15).
+struct AdmissionRequest {
+    Direction direction = Direction::both;
+    FlowSpec from_root;
+    FlowSpec to_root;
+    UserData caller_data;
 };
 
 struct JoinOptions {
@@ -50,6 +84,34 @@ public:
     /// connection_already_in_progress, already_connected (M12), no_buffer_space (limits),
     /// network_down (the port has no link), timed_out, operation_not_supported, not_a_socket.
     Result<Socket> join_leaf(GroupEndpoint group, const JoinOptions& options = {});
+
+    /// M5, M6, with a rooted control plane: a root invites the leaf that listens at `peer`, a leaf
+    /// asks the root that listens at `peer` for admittance. From a root the socket returned stands
+    /// for that leaf: not for data, but for FD_CLOSE, expulsion by close(), and say(). Blocking and
+    /// nonblocking as above.
+    /// Errors: connection_refused, timed_out, permission_denied (TLS), address_not_available,
+    /// operation_not_supported (the flow cannot be met, M15), message_size (M14), and as above.
+    Result<Socket> join_leaf(const ControlEndpoint& peer, const AdmissionRequest& request = {});
+
+    /// M13: takes requests (a root) or invitations (a leaf) at `local`, at most `backlog` pending
+    /// ones (M19). FD_ACCEPT tells of each.
+    /// Errors: invalid_argument, address_in_use, address_not_available, operation_not_supported.
+    Result<void> listen(const ControlEndpoint& local, std::size_t backlog = 16);
+    /// M16 to M18: the oldest pending one. `condition` is asked on the calling thread. At a root:
+    /// the socket that stands for the leaf. At a leaf: the socket that receives the session's data,
+    /// connected when its FD_CONNECT has come (blocking: when this returns).
+    /// Errors: operation_would_block (nothing pending, or deferred), connection_refused (the
+    /// condition rejected it), connection_reset, permission_denied, invalid_argument (no listen).
+    Result<Socket> accept(const Condition& condition = {});
+    /// M14: the callee data of a join that has completed; the caller data of an accepted one.
+    [[nodiscard]] Result<UserData> peer_data() const;
+    /// Who is on the other end of a socket that join_leaf or accept gave.
+    [[nodiscard]] Result<Peer> peer() const;
+    /// M9: side talk between a root and one leaf, in order, each way. Errors: not_connected,
+    /// message_size.
+    Result<void> say(const UserData& data);
+    /// What the other side said, oldest first; FD_READ (EventType::talk) tells of each.
+    [[nodiscard]] std::optional<UserData> hear();
 
     /// Replaces the sources that a joined socket receives (RFC 9776 §2); takes effect on delivery
     /// at once and is reported to the querier.

@@ -18,7 +18,8 @@ std::string with(std::string_view name, std::errc reason) {
 }
 
 std::string said(const UserData& data) {
-    return data.empty() ? std::string() : fmt::format(" \"{}\"", text(data));
+    if (data.empty()) return {};
+    return fmt::format(" \"{}{}\"", text(data).substr(0, 20), data.size() > 20 ? "..." : "");
 }
 
 }  // namespace

@@ -1,0 +1,87 @@
+// A c_root: it listens, invites, admits and expels; its session's data goes to the members alone.
+// And the socket that stands for one of its leaves (M5, M6, M9, M13, M25).
+#pragma once
+
+#include <controlplane/admission_hub.h>
+#include <controlplane/admission_root.h>
+#include <controlplane/doorkeeper.h>
+#include <controlplane/rooted_context.h>
+#include <controlplane/socket_core.h>
+#include <map>
+#include <memory>
+#include <optional>
+
+namespace joinleaf::controlplane {
+
+class LeafSocket;
+
+class RootSocket final : public SocketCore, public ConnectionOwner {
+public:
+    /// `options.admission.session` is complete and has been checked. Errors: throws
+    /// std::system_error (names too long, dead_after out of range).
+    RootSocket(SocketId id, const SocketOptions& options, PortContext& port,
+               const RootedContext& context, AdmissionTransportOptions transport,
+               std::shared_ptr<Doorkeeper> doorkeeper);
+
+    /// Takes its place in the data plane; `ready` is called once, with how that ended.
+    void start(std::function<void(std::error_code)> ready);
+
+    Result<std::shared_ptr<SocketCore>> start_peer_join(const ControlEndpoint& peer,
+                                                        const AdmissionRequest& request) override;
+    Result<void> listen(const ControlEndpoint& local, std::size_t backlog) override;
+    Result<RequestId> oldest_request() override;
+    [[nodiscard]] const PendingJoin* find_request(RequestId request) const override;
+    Result<std::shared_ptr<SocketCore>> answer(RequestId request, const Answer& answer) override;
+    /// Admission goes on: the leaves tell of their own links.
+    void link_lost(const PortContext&) override {}
+    [[nodiscard]] bool has_timers() const override { return true; }
+    void tick(Instant now) override;
+
+    void connected(ConnectionId connection, const Peer& peer) override;
+    void connect_failed(ConnectionId connection, std::errc reason) override;
+    void received(ConnectionId connection, const AdmissionMessage& message) override;
+    void disconnected(ConnectionId connection, std::errc reason) override;
+
+    [[nodiscard]] const AdmissionRoot& logic() const { return logic_; }
+
+private:
+    friend class LeafSocket;
+
+    void closing() override;
+    void carry_out(AdmissionActions& actions);
+    std::shared_ptr<LeafSocket> stand_for(LeafId leaf, UserData peer_data);
+    void member_came(LeafId leaf, Ipv4Address data_address);
+    void member_went(LeafId leaf);
+
+    RootedContext context_;
+    AdmissionRoot logic_;
+    std::shared_ptr<Doorkeeper> doorkeeper_;  ///< none: whoever asks is let in
+    std::shared_ptr<AdmissionHub> hub_;
+    std::map<LeafId, std::weak_ptr<LeafSocket>> leaves_;
+    std::map<LeafId, Ipv4Address> members_;
+    bool members_changed_ = false;
+};
+
+/// Stands for one leaf at its root; carries no multipoint data.
+class LeafSocket final : public SocketCore {
+public:
+    LeafSocket(SocketId id, const SocketOptions& options, PortContext& port,
+               std::shared_ptr<RootSocket> root, LeafId leaf, UserData peer_data);
+
+    [[nodiscard]] Result<UserData> peer_data() const override;
+    [[nodiscard]] Result<Peer> peer() const override;
+    Result<void> say(const UserData& data) override;
+    void link_lost(const PortContext&) override {}
+
+private:
+    friend class RootSocket;
+
+    void closing() override;
+    void confirmed(UserData callee_data);
+
+    std::shared_ptr<RootSocket> root_;
+    LeafId leaf_;
+    UserData peer_data_;
+};
+
+}  // namespace joinleaf::controlplane
