@@ -2,8 +2,8 @@
 #pragma once
 
 #include <controlplane/igmp_agent.h>
-#include <controlplane/neighbours.h>
 #include <controlplane/kernel_interface.h>
+#include <controlplane/neighbours.h>
 #include <controlplane/port_lock.h>
 #include <controlplane/port_spec.h>
 #include <controlplane/responder.h>
