@@ -155,14 +155,14 @@ class Bridge:
             "link set br0 up")
         self._up_at = time.monotonic()
 
-    def attach(self, host):
-        """A wire from the bridge to the host; the name of the bridge's port."""
+    def attach(self, host, watched=True):
+        """A wire from the bridge to the host, which it returns; devices are watched."""
         port = f"p{next(self._ports)}"
         self.lab.wire(self.namespace, port, host.namespace, "eth0")
         self.namespace.ip(f"link set {port} master br0")
         host.port = port
         host.configure()
-        if isinstance(host, Device):
+        if watched and isinstance(host, Device):
             host.watch(self.namespace, port)
         return host
 
