@@ -115,9 +115,11 @@ PortContext::PortContext(unsigned number, const PortOptions& options, const Port
     igmp.require_router_alert = options.require_router_alert;
     igmp.minimum_version = static_cast<igmp::Version>(options.minimum_igmp_version);
     igmp_ = std::make_unique<IgmpAgent>(
-        igmp, port_.mac(), vlan_, [this](std::span<const std::byte> frame, IgmpAgent::Sent sent) {
+        igmp, port_.mac(), vlan_,
+        [this](std::span<const std::byte> frame, IgmpAgent::Sent sent) {
             send_frame(frame, std::move(sent));
-        });
+        },
+        log_);
 }
 
 void PortContext::attach(WorkerProxy& proxy, std::size_t max_subscriptions) {
@@ -239,7 +241,10 @@ void PortContext::watch_link(Instant now) {
     proxy_->worker().lane(lane_).link_up.store(up, std::memory_order_relaxed);
     log_(fmt::format("port '{}': link {}", options_.port, up ? "up" : "down"));
     igmp_->link_changed(up, now);
-    if (up) announce();
+    if (up) {
+        filter_.reapply();  // some drivers forget what they were told when the link goes
+        announce();
+    }
 }
 
 PortStatus PortContext::status() const {
@@ -257,6 +262,7 @@ PortStatus PortContext::status() const {
     status.hardware_ipv4_checksum = port_.offloads().receive_ipv4_checksum;
     status.hardware_udp_checksum = port_.offloads().receive_udp_checksum;
     status.querier = igmp_->querier_status();
+    status.igmp = igmp_->counts();
     auto& counters = status.counters;
     counters.received = published.get(Count::received);
     counters.received_bytes = published.get(Count::received_bytes);
