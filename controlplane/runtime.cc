@@ -25,7 +25,10 @@ public:
     void close() {
         core->call([this] { core->close(socket->id()); });
         // The application may take its handler down when this returns.
-        if (!core->is_inside()) socket->wait_until_let_go();
+        if (core->is_inside()) return;
+        while (!socket->is_let_go()) {
+            core->call([this] { core->take_acknowledgements(); });
+        }
     }
 
     std::shared_ptr<RuntimeCore> core;

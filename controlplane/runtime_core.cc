@@ -175,9 +175,13 @@ void RuntimeCore::open_ports() {
     }
 }
 
+void RuntimeCore::take_acknowledgements() {
+    for (const auto& proxy : proxies_) proxy->poll();
+}
+
 void RuntimeCore::tick() {
     const Instant now = std::chrono::steady_clock::now();
-    for (const auto& proxy : proxies_) proxy->poll();
+    take_acknowledgements();
     handle_control_frames();
     for (const auto& port : ports_) {
         const bool had_link = port->link_up();
