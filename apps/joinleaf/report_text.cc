@@ -78,7 +78,7 @@ std::vector<std::string> text_of(Role role, const Summary& summary) {
     lines.push_back(fmt::format("{} datagrams, {} octets in {:.2f} s ({} while they flowed)",
                                 data_moved(role, counters), grouped(octets), summary.seconds,
                                 rates(summary.packets_per_second, summary.bits_per_second)));
-    if (losses(counters) == 0) lines.push_back("lost nothing on this port");
+    if (losses(counters) == 0) lines.emplace_back("lost nothing on this port");
     for (const auto& line : text_of_losses(counters)) lines.push_back("  " + line);
     return lines;
 }
