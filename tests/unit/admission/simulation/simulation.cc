@@ -244,12 +244,14 @@ void Simulation::admit_one_more(RootProcess& root) {
     if (root.is_full()) root.expel(root.leaves().front());
     LeafProcess& leaf = *chance_.of(leaves_);
     LeafProcess::Socket& socket = *leaf.open();
-    for (int tries = 0; tries < 20 && !socket.is_connected; ++tries) {
-        if (!socket.is_pending) leaf.request(socket, root.endpoint);
-        run_for(3 * kMaxDelay);
-        root.accept(Verdict::accept);
-        run_for(3 * kMaxDelay);
+    leaf.request(socket, root.endpoint);
+    run_for(3 * kMaxDelay);
+    if (chance_.percent(25)) {  // the application thinks for as long as the leaf has patience
+        demand(!root.accept(Verdict::defer), "a request does not arrive");
+        run_for(std::min<Duration>(times_.answer_within, 6s) - 8 * kMaxDelay);
     }
+    demand(!root.accept(Verdict::accept), "a request does not wait");
+    run_for(3 * kMaxDelay);
     demand(socket.is_connected, "an honest leaf is kept out");
     run_for(2 * kMaxDelay);
     demand(root.member_on(socket.line).has_value(), "connected, but no member");
