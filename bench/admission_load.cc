@@ -64,7 +64,7 @@ private:
         AdmissionRootOptions options;
         options.name = "root";
         options.offer.root_address = Ipv4Address(10, 0, 0, 1);
-        options.dead_after = 60s;
+        options.dead_after = 1h;  // the leaves here send no KeepAlive
         options.max_leaves = load.leaves + load.concurrency;
         return options;
     }
