@@ -7,6 +7,7 @@ namespace joinleaf::controlplane {
 bool Doorkeeper::lets_in(const Peer& peer, Instant now) {
     const auto decision = policy_.decide(peer, group_, counts_);
     if (decision.allow) return true;
+    if (refused_) refused_(peer, decision.text);
     if (told_at_ && now - *told_at_ < std::chrono::seconds(1)) {
         ++untold_;
         return false;
@@ -21,7 +22,7 @@ bool Doorkeeper::lets_in(const Peer& peer, Instant now) {
 
 void Doorkeeper::came(LeafId leaf, const Peer& peer) {
     const auto rule = policy_.decide(peer, group_, {}).rule;
-    rule_of_[leaf] = rule;
+    if (!rule_of_.emplace(leaf, rule).second) return;
     ++counts_.total;
     if (!rule) return;
     counts_.by_rule.resize(std::max(counts_.by_rule.size(), *rule + 1));

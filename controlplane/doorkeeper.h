@@ -15,11 +15,17 @@ namespace joinleaf::controlplane {
 class Doorkeeper {
 public:
     using Log = std::function<void(std::string_view)>;
-    Doorkeeper(Policy policy, GroupEndpoint group, Log log)
-        : policy_(std::move(policy)), group_(group), log_(std::move(log)) {}
+    using Refused = std::function<void(const Peer&, std::string_view why)>;
+    /// `refused`, when it is set, is told of each refusal.
+    Doorkeeper(Policy policy, GroupEndpoint group, Log log, Refused refused)
+        : policy_(std::move(policy)),
+          group_(group),
+          log_(std::move(log)),
+          refused_(std::move(refused)) {}
 
     /// Whether `peer` may come in now. A refusal is told to the operator, at most once a second.
     [[nodiscard]] bool lets_in(const Peer& peer, Instant now);
+    /// Counts once, however often it is told.
     void came(LeafId leaf, const Peer& peer);
     void went(LeafId leaf);
 
@@ -27,6 +33,7 @@ private:
     Policy policy_;
     GroupEndpoint group_;
     Log log_;
+    Refused refused_;
     PolicyCounts counts_;
     std::map<LeafId, std::optional<std::size_t>> rule_of_;
     std::optional<Instant> told_at_;

@@ -81,7 +81,7 @@ Result<std::shared_ptr<SocketCore>> RootSocket::start_peer_join(const ControlEnd
     const auto leaf = logic_.invite(connection, peer, request.caller_data, now(), actions);
     if (!leaf) return tl::unexpected(leaf.error());
     hub_->assign(connection, std::static_pointer_cast<RootSocket>(shared_from_this()));
-    auto socket = stand_for(*leaf, {});
+    auto socket = stand_for(*leaf, {}, true);
     socket->set_state(State::joining);
     carry_out(actions);
     return socket;
@@ -100,12 +100,14 @@ Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const 
     if (is_closed()) return failure(std::errc::not_a_socket);
     UserData caller_data;
     Peer peer;
-    if (const auto* pending = logic_.find(request)) {
+    const auto* pending = logic_.find(request);
+    if (pending != nullptr) {
         caller_data = pending->caller_data;
         peer = pending->peer;
     }
     // Others may have been let in since it asked, and the policy may be full now.
-    const bool full = doorkeeper_ && answer.verdict == joinleaf::Verdict::accept &&
+    const bool full = doorkeeper_ && pending != nullptr &&
+                      answer.verdict == joinleaf::Verdict::accept &&
                       !doorkeeper_->lets_in(peer, now());
     AdmissionActions actions;
     const auto leaf = logic_.answer(request, full ? Answer{joinleaf::Verdict::reject, {}} : answer,
@@ -113,7 +115,7 @@ Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const 
     if (doorkeeper_ && leaf && *leaf) doorkeeper_->came(**leaf, peer);
     std::shared_ptr<LeafSocket> socket;
     if (leaf && *leaf) {
-        socket = stand_for(**leaf, std::move(caller_data));
+        socket = stand_for(**leaf, std::move(caller_data), false);
         socket->set_state(State::joining);
     }
     carry_out(actions);
@@ -121,10 +123,12 @@ Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const 
     return socket;
 }
 
-std::shared_ptr<LeafSocket> RootSocket::stand_for(LeafId leaf, UserData peer_data) {
-    auto socket = std::make_shared<LeafSocket>(
-        context_.next_id(), options(), port(),
-        std::static_pointer_cast<RootSocket>(shared_from_this()), leaf, std::move(peer_data));
+std::shared_ptr<LeafSocket> RootSocket::stand_for(LeafId leaf, UserData peer_data,
+                                                  bool was_invited) {
+    auto socket =
+        std::make_shared<LeafSocket>(context_.next_id(), options(), port(),
+                                     std::static_pointer_cast<RootSocket>(shared_from_this()), leaf,
+                                     std::move(peer_data), was_invited);
     socket->inherit(*this);
     leaves_[leaf] = socket;
     context_.adopt(socket);
@@ -202,13 +206,15 @@ void RootSocket::carry_out(AdmissionActions& actions) {
                            const auto socket = leaf_socket(a.leaf);
                            if (a.error) leaves_.erase(a.leaf);
                            if (socket && a.error) socket->set_state(State::open);
-                           if (socket && !a.error) socket->confirmed(std::move(a.callee_data));
+                           if (socket && !a.error) socket->peer_data_ = std::move(a.callee_data);
                            invitation_done(a.error, now());
                        },
                        [&](const LeafConnected& a) {
                            member_came(a.leaf, a.data_address);
-                           if (const auto socket = leaf_socket(a.leaf))
-                               socket->set_state(State::joined);
+                           if (const auto known = logic_.leaf(a.leaf); doorkeeper_ && known) {
+                               doorkeeper_->came(a.leaf, known->peer);
+                           }
+                           if (const auto socket = leaf_socket(a.leaf)) socket->arrived();
                        },
                        [&](const LeafClosed& a) {
                            member_went(a.leaf);
@@ -228,15 +234,22 @@ void RootSocket::carry_out(AdmissionActions& actions) {
 }
 
 LeafSocket::LeafSocket(SocketId id, const SocketOptions& options, PortContext& port,
-                       std::shared_ptr<RootSocket> root, LeafId leaf, UserData peer_data)
+                       std::shared_ptr<RootSocket> root, LeafId leaf, UserData peer_data,
+                       bool was_invited)
     : SocketCore(id, options, port),
       root_(std::move(root)),
       leaf_(leaf),
+      was_invited_(was_invited),
       peer_data_(std::move(peer_data)) {}
 
-void LeafSocket::confirmed(UserData callee_data) {
-    peer_data_ = std::move(callee_data);
-    set_state(State::joined);
+// An invitation's FD_CONNECT is the root's, as M11 has it; a leaf that asked has no other place
+// to be told of than its own socket.
+void LeafSocket::arrived() {
+    if (was_invited_) {
+        set_state(State::joined);
+    } else {
+        complete({}, now());
+    }
 }
 
 Result<UserData> LeafSocket::peer_data() const {

@@ -49,7 +49,7 @@ private:
 
     void closing() override;
     void carry_out(AdmissionActions& actions);
-    std::shared_ptr<LeafSocket> stand_for(LeafId leaf, UserData peer_data);
+    std::shared_ptr<LeafSocket> stand_for(LeafId leaf, UserData peer_data, bool was_invited);
     void member_came(LeafId leaf, Ipv4Address data_address);
     void member_went(LeafId leaf);
 
@@ -66,7 +66,7 @@ private:
 class LeafSocket final : public SocketCore {
 public:
     LeafSocket(SocketId id, const SocketOptions& options, PortContext& port,
-               std::shared_ptr<RootSocket> root, LeafId leaf, UserData peer_data);
+               std::shared_ptr<RootSocket> root, LeafId leaf, UserData peer_data, bool was_invited);
 
     [[nodiscard]] Result<UserData> peer_data() const override;
     [[nodiscard]] Result<Peer> peer() const override;
@@ -77,10 +77,12 @@ private:
     friend class RootSocket;
 
     void closing() override;
-    void confirmed(UserData callee_data);
+    /// It has confirmed: it receives.
+    void arrived();
 
     std::shared_ptr<RootSocket> root_;
     LeafId leaf_;
+    bool was_invited_;
     UserData peer_data_;
 };
 

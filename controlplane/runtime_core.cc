@@ -290,8 +290,9 @@ Result<std::shared_ptr<Doorkeeper>> RuntimeCore::doorkeeper(const AdmissionOptio
         log(policy.error());
         return failure(std::errc::invalid_argument);
     }
-    return std::make_shared<Doorkeeper>(std::move(*policy), options.session.group,
-                                        [this](std::string_view line) { log(line); });
+    return std::make_shared<Doorkeeper>(
+        std::move(*policy), options.session.group, [this](std::string_view line) { log(line); },
+        options.refused);
 }
 
 Result<std::shared_ptr<SocketCore>> RuntimeCore::open_rooted(const SocketOptions& options,

@@ -132,6 +132,24 @@ TEST_F(Rooted, M6_LeafAsksForAdmittance_DataGoesBothWays) {
     EXPECT_EQ(receive(root_receiver), "to the root alone");
 }
 
+// The root learns that an admitted leaf receives from that leaf's own socket.
+TEST_F(Rooted, M6_FdConnectAtTheRootWhenTheLeafHasConfirmed) {
+    Socket root = open_root();
+    ASSERT_TRUE(root.listen(kRootAt));
+    Socket leaf = open_leaf();
+    Result<Socket> accepted = failure(std::errc::not_connected);
+    std::thread application([&] { accepted = root.accept(); });
+    ASSERT_TRUE(leaf.join_leaf(kRootAt));
+    application.join();
+    for (int i = 0; i < 2; ++i) {  // M6: and the leaf's own
+        const auto connected = next(EventType::connect);
+        ASSERT_TRUE(connected);
+        EXPECT_FALSE(connected->error);
+        EXPECT_THAT(connected->socket, testing::AnyOf(leaf.id(), accepted->id()));
+    }
+    EXPECT_TRUE(accepted->connected_at());
+}
+
 TEST_F(Rooted, M5_RootInvites) {
     Socket listening = open_leaf();
     ASSERT_TRUE(listening.listen(kLeafAt));
