@@ -100,6 +100,10 @@ void Simulation::root_does() {
         case 9:
             return root.invite(chance_.percent(95) ? chance_.of(leaves_)->endpoint
                                                    : someone_but(root));
+        case 10:
+        case 11:
+        case 12:
+            return root.accept_slowly(verdict(chance_, 80));
         default:
             root.accept(verdict(chance_, 80));
     }
@@ -263,6 +267,7 @@ void Simulation::expel_one(RootProcess& root) {
     };
     std::vector<LeafId> all = root.leaves();
     std::erase_if(all, [&](LeafId leaf) { return !root.member_on(root.connection_of(leaf)); });
+    demand(!all.empty(), "the leaf that was let in did not stay");
     const LeafId leaf = chance_.of(all);
     const std::size_t leaves = root.leaves().size();
     const std::uint64_t before = closed();
