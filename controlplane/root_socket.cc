@@ -59,10 +59,11 @@ void RootSocket::start(std::function<void(std::error_code)> ready) {
 
 Result<void> RootSocket::listen(const ControlEndpoint& local, std::size_t backlog) {
     if (is_closed()) return failure(std::errc::not_a_socket);
-    const bool was_listening = logic_.is_listening();
-    if (auto listening = logic_.listen(backlog); !listening) return listening;
-    if (was_listening) return {};
-    return hub_->listen(local);
+    if (backlog == 0) return failure(std::errc::invalid_argument);
+    if (!logic_.is_listening()) {
+        if (auto bound = hub_->listen(local); !bound) return bound;
+    }
+    return logic_.listen(backlog);
 }
 
 Result<std::shared_ptr<SocketCore>> RootSocket::start_peer_join(const ControlEndpoint& peer,
