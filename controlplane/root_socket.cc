@@ -73,7 +73,7 @@ Result<std::shared_ptr<SocketCore>> RootSocket::start_peer_join(const ControlEnd
     const auto leaf = logic_.invite(connection, peer, request.caller_data, now(), actions);
     if (!leaf) return tl::unexpected(leaf.error());
     hub_->assign(connection, std::static_pointer_cast<RootSocket>(shared_from_this()));
-    auto socket = stand_for(*leaf, {});
+    auto socket = stand_for(*leaf, std::nullopt);
     socket->set_state(State::joining);
     carry_out(actions);
     return socket;
@@ -104,7 +104,7 @@ Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const 
     return socket;
 }
 
-std::shared_ptr<LeafSocket> RootSocket::stand_for(LeafId leaf, UserData peer_data) {
+std::shared_ptr<LeafSocket> RootSocket::stand_for(LeafId leaf, std::optional<UserData> peer_data) {
     auto socket = std::make_shared<LeafSocket>(
         context_.next_id(), options(), port(),
         std::static_pointer_cast<RootSocket>(shared_from_this()), leaf, std::move(peer_data));
@@ -210,7 +210,8 @@ void RootSocket::carry_out(AdmissionActions& actions) {
 }
 
 LeafSocket::LeafSocket(SocketId id, const SocketOptions& options, PortContext& port,
-                       std::shared_ptr<RootSocket> root, LeafId leaf, UserData peer_data)
+                       std::shared_ptr<RootSocket> root, LeafId leaf,
+                       std::optional<UserData> peer_data)
     : SocketCore(id, options, port),
       root_(std::move(root)),
       leaf_(leaf),
@@ -223,7 +224,8 @@ void LeafSocket::confirmed(UserData callee_data) {
 
 Result<UserData> LeafSocket::peer_data() const {
     if (is_closed()) return failure(std::errc::not_a_socket);
-    return peer_data_;
+    if (!peer_data_) return failure(std::errc::not_connected);
+    return *peer_data_;
 }
 
 Result<Peer> LeafSocket::peer() const {

@@ -47,7 +47,7 @@ private:
 
     void closing() override;
     void carry_out(AdmissionActions& actions);
-    std::shared_ptr<LeafSocket> stand_for(LeafId leaf, UserData peer_data);
+    std::shared_ptr<LeafSocket> stand_for(LeafId leaf, std::optional<UserData> peer_data);
     void member_came(LeafId leaf, Ipv4Address data_address);
     void member_went(LeafId leaf);
 
@@ -63,7 +63,8 @@ private:
 class LeafSocket final : public SocketCore {
 public:
     LeafSocket(SocketId id, const SocketOptions& options, PortContext& port,
-               std::shared_ptr<RootSocket> root, LeafId leaf, UserData peer_data);
+               std::shared_ptr<RootSocket> root, LeafId leaf, std::optional<UserData> peer_data);
+    /// `peer_data`: of a leaf that has asked; none as long as an invitation is pending (M14).
 
     [[nodiscard]] Result<UserData> peer_data() const override;
     [[nodiscard]] Result<Peer> peer() const override;
@@ -78,7 +79,7 @@ private:
 
     std::shared_ptr<RootSocket> root_;
     LeafId leaf_;
-    UserData peer_data_;
+    std::optional<UserData> peer_data_;
 };
 
 }  // namespace joinleaf::controlplane
