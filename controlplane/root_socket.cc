@@ -43,6 +43,8 @@ RootSocket::RootSocket(SocketId id, const SocketOptions& options, PortContext& p
           },
           context.log)) {}
 
+RootSocket::~RootSocket() { AdmissionHub::let_out(std::move(hub_)); }
+
 void RootSocket::start(std::function<void(std::error_code)> ready) {
     // A root that has nowhere to put data does not take any.
     const bool receives = options().handler.call != nullptr || options().receiver != nullptr;

@@ -20,6 +20,8 @@ public:
     /// std::system_error (names too long, dead_after out of range).
     RootSocket(SocketId id, const SocketOptions& options, PortContext& port,
                const RootedContext& context, AdmissionTransportOptions transport, Screen screen);
+    /// Control thread, as all else.
+    ~RootSocket() override;
 
     /// Takes its place in the data plane; `ready` is called once, with how that ended.
     void start(std::function<void(std::error_code)> ready);
@@ -62,9 +64,9 @@ private:
 /// Stands for one leaf at its root; carries no multipoint data.
 class LeafSocket final : public SocketCore {
 public:
+    /// `peer_data`: of a leaf that has asked; none as long as an invitation is pending (M14).
     LeafSocket(SocketId id, const SocketOptions& options, PortContext& port,
                std::shared_ptr<RootSocket> root, LeafId leaf, std::optional<UserData> peer_data);
-    /// `peer_data`: of a leaf that has asked; none as long as an invitation is pending (M14).
 
     [[nodiscard]] Result<UserData> peer_data() const override;
     [[nodiscard]] Result<Peer> peer() const override;
