@@ -276,6 +276,9 @@ PortStatus PortContext::status() const {
     for (std::size_t i = 0; i < kDropReasonCount; ++i) {
         counters.drops[i] = published.get(static_cast<DropReason>(i));
     }
+    status.buffers = {.receive = pools_->receive.in_use(),
+                      .transmit = pools_->transmit.in_use(),
+                      .control = pools_->control.in_use()};
     return status;
 }
 

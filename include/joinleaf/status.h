@@ -50,6 +50,14 @@ struct QuerierStatus {
     std::uint8_t version_in_force = 3;  ///< what we report in; below 3 an older querier is present
 };
 
+/// Packet buffers of a port that are not in their pool: on the port's rings, in queues, or held by
+/// applications.
+struct BuffersInUse {
+    std::uint32_t receive = 0;
+    std::uint32_t transmit = 0;
+    std::uint32_t control = 0;  ///< IGMP, ARP and ICMP
+};
+
 struct PortStatus {
     std::string spec;    ///< as given in PortOptions
     std::string driver;  ///< the DPDK driver's name
@@ -62,6 +70,7 @@ struct PortStatus {
     bool hardware_udp_checksum = false;
     QuerierStatus querier;
     PortCounters counters;
+    BuffersInUse buffers;
 };
 
 /// One joined socket and how its group is doing.
