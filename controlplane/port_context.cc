@@ -95,7 +95,7 @@ PortContext::PortContext(unsigned number, const PortOptions& options, const Port
       responder_(port_.mac(), options.address.address, vlan_),
       neighbours_({.own = options.address, .mac = port_.mac(), .gateway = options.gateway}),
       log_(std::move(log)),
-      link_up_(port_.link_up()) {
+      link_up_(has_link()) {
     if (!link_up_ && spec.is_kernel_interface()) {
         log_(fmt::format("port '{0}' has no link; 'ip link set {1} up' if that is not meant",
                          spec.text, spec.name));
@@ -232,10 +232,14 @@ void PortContext::tick(Instant now) {
     igmp_->advance(now);
 }
 
+bool PortContext::has_link() const {
+    return port_.link_up() && (!interface_ || interface_->is_running());
+}
+
 void PortContext::watch_link(Instant now) {
     if (now - link_watched_ < kLinkEvery) return;
     link_watched_ = now;
-    const bool up = port_.link_up();
+    const bool up = has_link();
     if (up == link_up_) return;
     link_up_ = up;
     proxy_->worker().lane(lane_).link_up.store(up, std::memory_order_relaxed);
@@ -278,6 +282,9 @@ PortStatus PortContext::status() const {
     for (std::size_t i = 0; i < kDropReasonCount; ++i) {
         counters.drops[i] = published.get(static_cast<DropReason>(i));
     }
+    status.buffers = {.receive = pools_->receive.in_use(),
+                      .transmit = pools_->transmit.in_use(),
+                      .control = pools_->control.in_use()};
     return status;
 }
 

@@ -57,6 +57,14 @@ struct NamedCount {
     std::uint64_t value = 0;
 };
 
+/// Packet buffers of a port that are not in their pool: on the port's rings, in queues, or held by
+/// applications.
+struct BuffersInUse {
+    std::uint32_t receive = 0;
+    std::uint32_t transmit = 0;
+    std::uint32_t control = 0;  ///< IGMP, ARP and ICMP
+};
+
 struct PortStatus {
     std::string spec;    ///< as given in PortOptions
     std::string driver;  ///< the DPDK driver's name
@@ -71,6 +79,7 @@ struct PortStatus {
     /// What the port's IGMP host heard, ignored (each reason by name) and sent.
     std::vector<NamedCount> igmp;
     PortCounters counters;
+    BuffersInUse buffers;
 };
 
 /// How a join is doing; the first that applies.
