@@ -2,10 +2,16 @@
 #include <utility>
 
 namespace joinleaf::controlplane {
+namespace {
+
+constexpr Duration kLookAgain = std::chrono::milliseconds(10);
+
+}  // namespace
 
 AdmissionHub::AdmissionHub(asio::io_context& io, AdmissionTransportOptions options,
                            Incoming incoming, std::function<void(std::string_view)> warn)
-    : transport_(io, std::move(options),
+    : look_again_(io),
+      transport_(io, std::move(options),
                  {.incoming = std::move(incoming),
                   .connected =
                       [this](ConnectionId connection, const Peer& peer) {
@@ -31,6 +37,14 @@ AdmissionHub::AdmissionHub(asio::io_context& io, AdmissionTransportOptions optio
                           });
                       },
                   .warn = std::move(warn)}) {}
+
+void AdmissionHub::let_out(std::shared_ptr<AdmissionHub> hub) {
+    if (hub.use_count() > 1 || hub->transport_.connection_count() == 0) return;
+    auto& timer = hub->look_again_;
+    timer.expires_after(kLookAgain);
+    timer.async_wait(
+        [hub = std::move(hub)](const std::error_code&) mutable { let_out(std::move(hub)); });
+}
 
 template <class Tell>
 void AdmissionHub::tell(ConnectionId connection, Tell&& what) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <controlplane/admission_transport.h>
+#include <asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <unordered_map>
@@ -28,6 +29,10 @@ public:
     AdmissionHub(asio::io_context& io, AdmissionTransportOptions options, Incoming incoming,
                  std::function<void(std::string_view)> warn);
 
+    /// To be called by each who gives the hub up, control thread: the last words of its connections
+    /// are still written, for as long as the transport lets them linger.
+    static void let_out(std::shared_ptr<AdmissionHub> hub);
+
     Result<void> listen(ControlEndpoint at) { return transport_.listen(at); }
     void stop_listening() { transport_.stop_listening(); }
 
@@ -45,6 +50,7 @@ private:
     void tell(ConnectionId connection, Tell&& what);
 
     std::unordered_map<ConnectionId, std::weak_ptr<ConnectionOwner>> owners_;
+    asio::steady_timer look_again_;
     AdmissionTransport transport_;
 };
 

@@ -229,7 +229,9 @@ void AdmissionRoot::leaf_said(Leaves::iterator at, const AdmissionMessage& messa
     if (std::holds_alternative<KeepAlive>(message)) return;
     if (const auto* farewell = std::get_if<Farewell>(&message)) {
         out.emplace_back(HangUp{leaf.line.connection()});
-        return gone(at, farewell->reason, out);
+        // That it was expelled is for this side to say.
+        const bool is_theirs = farewell->reason != std::errc::connection_aborted;
+        return gone(at, is_theirs ? farewell->reason : std::errc::connection_reset, out);
     }
     if (const auto* refuse = std::get_if<Refuse>(&message); refuse && stage != LeafStage::member) {
         out.emplace_back(HangUp{leaf.line.connection()});

@@ -24,7 +24,7 @@ struct AdmissionRootOptions {
     Duration confirm_within = std::chrono::seconds(10);  ///< an accepted leaf's Confirm
     Duration request_within = std::chrono::seconds(2);   ///< a connection's JoinRequest
     std::size_t max_leaves = 16384;                      ///< leaves, requests, the invitation
-    std::size_t max_silent = 256;                        ///< connections without a request yet
+    std::size_t max_silent = 1024;                       ///< connections without a request yet
     Screen screen;                                       ///< empty: whoever asks
 };
 

@@ -1,7 +1,9 @@
 #include <controlplane/igmp_agent.h>
+#include <fmt/format.h>
 #include <net/frame.h>
 
 #include <iterator>
+#include <utility>
 
 namespace joinleaf::controlplane {
 namespace {
@@ -12,11 +14,12 @@ constexpr std::size_t kLinkRoom = 64;
 }  // namespace
 
 IgmpAgent::IgmpAgent(const igmp::HostOptions& options, const MacAddress& mac,
-                     const net::VlanStack& vlan, SendFrame send_frame)
+                     const net::VlanStack& vlan, SendFrame send_frame, Log log)
     : address_(options.address),
       mac_(mac),
       vlan_(vlan),
       send_frame_(std::move(send_frame)),
+      log_(std::move(log)),
       frame_(options.mtu + kLinkRoom),
       host_(options, delays_) {}
 
@@ -39,7 +42,54 @@ void IgmpAgent::remove_member(igmp::MemberId member, Instant now) {
 
 void IgmpAgent::receive(const net::Ipv4Header& from, std::span<const std::byte> message,
                         Instant now) {
+    const igmp::Counters before = host_.counters();
     host_.receive(from, message, now);
+    remark(before, now);
+}
+
+// What an operator should know of the querier: D1 once, SSM-5 at most once a minute, D9 each time.
+void IgmpAgent::remark(const igmp::Counters& before, Instant now) {
+    const auto& after = host_.counters();
+    if (after.queries_without_router_alert != before.queries_without_router_alert &&
+        !std::exchange(remarked_router_alert_, true)) {
+        log_(
+            "IGMP queries come without the Router Alert option; they are answered all the same "
+            "(--require-router-alert drops them)");
+    }
+    if (after.version_changes != before.version_changes) {
+        log_(fmt::format("an IGMPv{} querier is in force; memberships are reported in its version",
+                         static_cast<int>(host_.querier().version_in_force)));
+    }
+    if (after.older_queries_in_ssm_range != before.older_queries_in_ssm_range &&
+        (!remarked_ssm_ || now - *remarked_ssm_ > std::chrono::minutes(1))) {
+        remarked_ssm_ = now;
+        log_(
+            "an IGMPv1 or v2 querier speaks while source-specific groups are in use: it cannot "
+            "understand sources; use an IGMPv3 querier");
+    }
+}
+
+std::vector<NamedCount> IgmpAgent::counts() const {
+    std::vector<NamedCount> counts;
+    for (const auto& counter : igmp::kCounters) {
+        counts.push_back({counter.name, host_.counters().*counter.value});
+    }
+    return counts;
+}
+
+void IgmpAgent::tell_health(MembershipStatus& membership, Instant now) const {
+    const auto group = host_.status_of(membership.group.group);
+    if (group) membership.last_report_at = group->last_report;
+    const auto querier = host_.querier();
+    const bool heard = querier.last_heard && now - *querier.last_heard < kNoQuerierAfter;
+    const auto last = membership.last_datagram_at;
+    membership.health = [&] {
+        if (!membership.connected_at) return JoinHealth::not_reported;
+        if (!heard) return JoinHealth::no_querier;
+        if (querier.version_in_force != igmp::Version::v3) return JoinHealth::older_querier;
+        if (!last) return JoinHealth::no_data;
+        return now - *last > kSilentAfter ? JoinHealth::silent : JoinHealth::receiving;
+    }();
 }
 
 QuerierStatus IgmpAgent::querier_status() const {

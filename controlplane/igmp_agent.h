@@ -23,8 +23,10 @@ public:
     using Sent = std::function<void(Instant at, bool done)>;
     using SendFrame = std::function<void(std::span<const std::byte> frame, Sent sent)>;
 
+    using Log = std::function<void(std::string_view)>;
+
     IgmpAgent(const igmp::HostOptions& options, const MacAddress& mac, const net::VlanStack& vlan,
-              SendFrame send_frame);
+              SendFrame send_frame, Log log);
 
     /// Replaces what `member` wants of the group. `sent` is called once, when the report that tells
     /// the network has left, or at once when there is nothing to tell. Errors: those of the host;
@@ -41,14 +43,21 @@ public:
 
     [[nodiscard]] const igmp::Host& host() const { return host_; }
     [[nodiscard]] QuerierStatus querier_status() const;
+    [[nodiscard]] std::vector<NamedCount> counts() const;
+    /// Of a membership whose data side is filled in already.
+    void tell_health(MembershipStatus& membership, Instant now) const;
 
 private:
     void transmit(igmp::Send& send, Instant now);
+    void remark(const igmp::Counters& before, Instant now);
 
     Ipv4Address address_;
     MacAddress mac_;
     net::VlanStack vlan_;
     SendFrame send_frame_;
+    Log log_;
+    bool remarked_router_alert_ = false;
+    std::optional<Instant> remarked_ssm_;
     RandomDelay delays_;
     std::vector<std::byte> frame_;
     igmp::Host host_;

@@ -72,4 +72,11 @@ void KernelInterface::check_mtu(unsigned mtu, unsigned tags) const {
                      extra > 0 ? fmt::format(" behind {} VLAN tags", tags) : "", mtu, mtu + extra));
 }
 
+bool KernelInterface::is_running() const {
+    ifreq request{};
+    if (ask(SIOCGIFFLAGS, name_, request) != 0) return false;  // the interface is gone
+    constexpr short kRunning = IFF_UP | IFF_RUNNING;
+    return (request.ifr_flags & kRunning) == kRunning;
+}
+
 }  // namespace joinleaf::controlplane

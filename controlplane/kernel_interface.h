@@ -21,6 +21,9 @@ public:
     /// VLAN tags would not leave: the kernel drops them without a word.
     void check_mtu(unsigned mtu, unsigned tags) const;
 
+    /// Whether it is up and its cable is in; the drivers for kernel interfaces do not tell.
+    [[nodiscard]] bool is_running() const;
+
 private:
     std::string name_;
     unsigned mtu_ = 0;

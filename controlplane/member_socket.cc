@@ -26,6 +26,10 @@ MemberSocket::MemberSocket(SocketId id, const SocketOptions& options, PortContex
       hub_(std::move(hub)),
       logic_(logic_options(options, port)) {}
 
+MemberSocket::~MemberSocket() {
+    if (hub_) AdmissionHub::let_out(std::move(hub_));
+}
+
 std::shared_ptr<MemberSocket> MemberSocket::open(SocketId id, const SocketOptions& options,
                                                  PortContext& port, const RootedContext& context,
                                                  AdmissionTransportOptions transport) {

@@ -18,6 +18,8 @@ public:
     /// throws std::system_error (name too long).
     MemberSocket(SocketId id, const SocketOptions& options, PortContext& port,
                  const RootedContext& context, std::shared_ptr<AdmissionHub> hub);
+    /// Control thread, as all else.
+    ~MemberSocket() override;
     /// One hub of its own, for a socket that an application opened.
     [[nodiscard]] static std::shared_ptr<MemberSocket> open(SocketId id,
                                                             const SocketOptions& options,

@@ -95,7 +95,7 @@ PortContext::PortContext(unsigned number, const PortOptions& options, const Port
       responder_(port_.mac(), options.address.address, vlan_),
       neighbours_({.own = options.address, .mac = port_.mac(), .gateway = options.gateway}),
       log_(std::move(log)),
-      link_up_(port_.link_up()) {
+      link_up_(has_link()) {
     if (!link_up_ && spec.is_kernel_interface()) {
         log_(fmt::format("port '{0}' has no link; 'ip link set {1} up' if that is not meant",
                          spec.text, spec.name));
@@ -115,9 +115,11 @@ PortContext::PortContext(unsigned number, const PortOptions& options, const Port
     igmp.require_router_alert = options.require_router_alert;
     igmp.minimum_version = static_cast<igmp::Version>(options.minimum_igmp_version);
     igmp_ = std::make_unique<IgmpAgent>(
-        igmp, port_.mac(), vlan_, [this](std::span<const std::byte> frame, IgmpAgent::Sent sent) {
+        igmp, port_.mac(), vlan_,
+        [this](std::span<const std::byte> frame, IgmpAgent::Sent sent) {
             send_frame(frame, std::move(sent));
-        });
+        },
+        log_);
 }
 
 void PortContext::attach(WorkerProxy& proxy, std::size_t max_subscriptions) {
@@ -230,16 +232,23 @@ void PortContext::tick(Instant now) {
     igmp_->advance(now);
 }
 
+bool PortContext::has_link() const {
+    return port_.link_up() && (!interface_ || interface_->is_running());
+}
+
 void PortContext::watch_link(Instant now) {
     if (now - link_watched_ < kLinkEvery) return;
     link_watched_ = now;
-    const bool up = port_.link_up();
+    const bool up = has_link();
     if (up == link_up_) return;
     link_up_ = up;
     proxy_->worker().lane(lane_).link_up.store(up, std::memory_order_relaxed);
     log_(fmt::format("port '{}': link {}", options_.port, up ? "up" : "down"));
     igmp_->link_changed(up, now);
-    if (up) announce();
+    if (up) {
+        filter_.reapply();  // some drivers forget what they were told when the link goes
+        announce();
+    }
 }
 
 PortStatus PortContext::status() const {
@@ -257,6 +266,7 @@ PortStatus PortContext::status() const {
     status.hardware_ipv4_checksum = port_.offloads().receive_ipv4_checksum;
     status.hardware_udp_checksum = port_.offloads().receive_udp_checksum;
     status.querier = igmp_->querier_status();
+    status.igmp = igmp_->counts();
     auto& counters = status.counters;
     counters.received = published.get(Count::received);
     counters.received_bytes = published.get(Count::received_bytes);
@@ -272,6 +282,9 @@ PortStatus PortContext::status() const {
     for (std::size_t i = 0; i < kDropReasonCount; ++i) {
         counters.drops[i] = published.get(static_cast<DropReason>(i));
     }
+    status.buffers = {.receive = pools_->receive.in_use(),
+                      .transmit = pools_->transmit.in_use(),
+                      .control = pools_->control.in_use()};
     return status;
 }
 

@@ -97,6 +97,7 @@ private:
     void handle_packet(const dataplane::dpdk::Packet* packet, const dataplane::ControlFrame& frame);
     void send_frame(std::span<const std::byte> frame, IgmpAgent::Sent sent);
     void reply(std::span<const std::byte> frame);
+    [[nodiscard]] bool has_link() const;
     void watch_link(Instant now);
     void ask_and_tell_neighbours(Instant now);
 

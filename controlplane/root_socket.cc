@@ -52,6 +52,8 @@ RootSocket::RootSocket(SocketId id, const SocketOptions& options, PortContext& p
           },
           context.log)) {}
 
+RootSocket::~RootSocket() { AdmissionHub::let_out(std::move(hub_)); }
+
 void RootSocket::start(std::function<void(std::error_code)> ready) {
     // A root that has nowhere to put data does not take any.
     const bool receives = options().handler.call != nullptr || options().receiver != nullptr;
@@ -68,10 +70,11 @@ void RootSocket::start(std::function<void(std::error_code)> ready) {
 
 Result<void> RootSocket::listen(const ControlEndpoint& local, std::size_t backlog) {
     if (is_closed()) return failure(std::errc::not_a_socket);
-    const bool was_listening = logic_.is_listening();
-    if (auto listening = logic_.listen(backlog); !listening) return listening;
-    if (was_listening) return {};
-    return hub_->listen(local);
+    if (backlog == 0) return failure(std::errc::invalid_argument);
+    if (!logic_.is_listening()) {
+        if (auto bound = hub_->listen(local); !bound) return bound;
+    }
+    return logic_.listen(backlog);
 }
 
 Result<std::shared_ptr<SocketCore>> RootSocket::start_peer_join(const ControlEndpoint& peer,
@@ -81,7 +84,7 @@ Result<std::shared_ptr<SocketCore>> RootSocket::start_peer_join(const ControlEnd
     const auto leaf = logic_.invite(connection, peer, request.caller_data, now(), actions);
     if (!leaf) return tl::unexpected(leaf.error());
     hub_->assign(connection, std::static_pointer_cast<RootSocket>(shared_from_this()));
-    auto socket = stand_for(*leaf, {}, true);
+    auto socket = stand_for(*leaf, std::nullopt, true);
     socket->set_state(State::joining);
     carry_out(actions);
     return socket;
@@ -123,7 +126,7 @@ Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const 
     return socket;
 }
 
-std::shared_ptr<LeafSocket> RootSocket::stand_for(LeafId leaf, UserData peer_data,
+std::shared_ptr<LeafSocket> RootSocket::stand_for(LeafId leaf, std::optional<UserData> peer_data,
                                                   bool was_invited) {
     auto socket =
         std::make_shared<LeafSocket>(context_.next_id(), options(), port(),
@@ -234,8 +237,8 @@ void RootSocket::carry_out(AdmissionActions& actions) {
 }
 
 LeafSocket::LeafSocket(SocketId id, const SocketOptions& options, PortContext& port,
-                       std::shared_ptr<RootSocket> root, LeafId leaf, UserData peer_data,
-                       bool was_invited)
+                       std::shared_ptr<RootSocket> root, LeafId leaf,
+                       std::optional<UserData> peer_data, bool was_invited)
     : SocketCore(id, options, port),
       root_(std::move(root)),
       leaf_(leaf),
@@ -254,7 +257,8 @@ void LeafSocket::arrived() {
 
 Result<UserData> LeafSocket::peer_data() const {
     if (is_closed()) return failure(std::errc::not_a_socket);
-    return peer_data_;
+    if (!peer_data_) return failure(std::errc::not_connected);
+    return *peer_data_;
 }
 
 Result<Peer> LeafSocket::peer() const {

@@ -22,6 +22,8 @@ public:
     RootSocket(SocketId id, const SocketOptions& options, PortContext& port,
                const RootedContext& context, AdmissionTransportOptions transport,
                std::shared_ptr<Doorkeeper> doorkeeper);
+    /// Control thread, as all else.
+    ~RootSocket() override;
 
     /// Takes its place in the data plane; `ready` is called once, with how that ended.
     void start(std::function<void(std::error_code)> ready);
@@ -49,7 +51,8 @@ private:
 
     void closing() override;
     void carry_out(AdmissionActions& actions);
-    std::shared_ptr<LeafSocket> stand_for(LeafId leaf, UserData peer_data, bool was_invited);
+    std::shared_ptr<LeafSocket> stand_for(LeafId leaf, std::optional<UserData> peer_data,
+                                          bool was_invited);
     void member_came(LeafId leaf, Ipv4Address data_address);
     void member_went(LeafId leaf);
 
@@ -65,8 +68,10 @@ private:
 /// Stands for one leaf at its root; carries no multipoint data.
 class LeafSocket final : public SocketCore {
 public:
+    /// `peer_data`: of a leaf that has asked; none as long as an invitation is pending (M14).
     LeafSocket(SocketId id, const SocketOptions& options, PortContext& port,
-               std::shared_ptr<RootSocket> root, LeafId leaf, UserData peer_data, bool was_invited);
+               std::shared_ptr<RootSocket> root, LeafId leaf, std::optional<UserData> peer_data,
+               bool was_invited);
 
     [[nodiscard]] Result<UserData> peer_data() const override;
     [[nodiscard]] Result<Peer> peer() const override;
@@ -83,7 +88,7 @@ private:
     std::shared_ptr<RootSocket> root_;
     LeafId leaf_;
     bool was_invited_;
-    UserData peer_data_;
+    std::optional<UserData> peer_data_;
 };
 
 }  // namespace joinleaf::controlplane

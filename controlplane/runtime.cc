@@ -18,14 +18,21 @@ class Socket::Impl {
 public:
     Impl(std::shared_ptr<RuntimeCore> core_, std::shared_ptr<SocketCore> socket_)
         : core(std::move(core_)), socket(std::move(socket_)) {}
-    ~Impl() { close(); }
+    ~Impl() {
+        close();
+        // A socket's connections belong to the control thread, to their end.
+        core->call([this] { socket.reset(); });
+    }
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
     void close() {
         core->call([this] { core->close(socket->id()); });
         // The application may take its handler down when this returns.
-        if (!core->is_inside()) socket->wait_until_let_go();
+        if (core->is_inside()) return;
+        while (!socket->is_let_go()) {
+            core->call([this] { core->take_acknowledgements(); });
+        }
     }
 
     std::shared_ptr<RuntimeCore> core;
@@ -105,7 +112,7 @@ Result<Socket> Socket::join_leaf(const ControlEndpoint& peer, const AdmissionReq
     std::promise<std::error_code> promise;
     auto finished = promise.get_future();
     bool wait = false;
-    const auto started = impl_->core->call([&] {
+    auto started = impl_->core->call([&] {
         auto& socket = *impl_->socket;
         auto result = socket.start_peer_join(peer, request);
         if (result && !socket.is_nonblocking()) {
@@ -115,8 +122,9 @@ Result<Socket> Socket::join_leaf(const ControlEndpoint& peer, const AdmissionReq
         return result;
     });
     if (!started) return tl::unexpected(started.error());
-    Socket joined =
-        *started == impl_->socket ? *this : Socket(std::make_shared<Impl>(impl_->core, *started));
+    Socket joined = *started == impl_->socket
+                        ? *this
+                        : Socket(std::make_shared<Impl>(impl_->core, std::move(*started)));
     if (wait) {
         if (const auto error = finished.get()) return tl::unexpected(error);
     }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <map>
 #include <utility>
 
 namespace joinleaf::controlplane {
@@ -175,9 +176,13 @@ void RuntimeCore::open_ports() {
     }
 }
 
+void RuntimeCore::take_acknowledgements() {
+    for (const auto& proxy : proxies_) proxy->poll();
+}
+
 void RuntimeCore::tick() {
     const Instant now = std::chrono::steady_clock::now();
-    for (const auto& proxy : proxies_) proxy->poll();
+    take_acknowledgements();
     handle_control_frames();
     for (const auto& port : ports_) {
         const bool had_link = port->link_up();
@@ -374,7 +379,11 @@ Status RuntimeCore::status() const {
 void RuntimeCore::close_everything() {
     stopping_ = true;
     timed_.clear();
-    for (const auto& [id, socket] : std::exchange(sockets_, {})) socket->close();
+    // As they were opened: a root says farewell to its leaves before the sockets that stand for
+    // them would expel them.
+    const auto all = std::exchange(sockets_, {});
+    const std::map<SocketId, std::shared_ptr<SocketCore>> in_order(all.begin(), all.end());
+    for (const auto& [id, socket] : in_order) socket->close();
 }
 
 bool RuntimeCore::is_drained() const {

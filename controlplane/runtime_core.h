@@ -49,6 +49,8 @@ public:
     Result<std::shared_ptr<SocketCore>> open(const SocketOptions& options, Ready ready);
     Result<Receiver> open_receiver(const ReceiverOptions& options);
     void close(SocketId id);
+    /// Now, and not with the next tick: somebody waits.
+    void take_acknowledgements();
     [[nodiscard]] Status status() const;
     [[nodiscard]] const std::shared_ptr<PortPools>& pools(std::size_t port) const {
         return pools_[port];

@@ -205,6 +205,7 @@ std::optional<MembershipStatus> SocketCore::status() const {
     if (!status) return std::nullopt;
     status->port = options_.port;
     if (state_ == State::joined) status->connected_at = connected_at_;
+    port_.igmp().tell_health(*status, std::chrono::steady_clock::now());
     return status;
 }
 

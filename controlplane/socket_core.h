@@ -67,10 +67,11 @@ public:
 
     /// M11, M26. A join under way ends with operation_canceled.
     void close();
-    /// Any thread, after close(). Waits until the worker no longer calls what the application gave
-    /// this socket.
-    void wait_until_let_go() const {
-        if (let_go_.valid()) let_go_.wait();
+    /// Any thread, after close(). Whether the worker no longer calls what the application gave this
+    /// socket; waits a little for it.
+    [[nodiscard]] bool is_let_go() const {
+        constexpr std::chrono::microseconds kLittle(50);
+        return !let_go_.valid() || let_go_.wait_for(kLittle) == std::future_status::ready;
     }
 
     [[nodiscard]] SocketId id() const { return id_; }

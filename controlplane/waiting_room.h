@@ -35,7 +35,7 @@ struct WaitingRoomLimits {
     Duration first_message_within = std::chrono::seconds(2);
     /// Connections that have said nothing yet. One more pushes the oldest of them out, so that
     /// silent ones cannot keep honest ones away.
-    std::size_t max_silent = 256;
+    std::size_t max_silent = 1024;
 };
 
 /// A connection comes in, has to say its first word within a time, then waits for accept. While it

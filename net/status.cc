@@ -19,4 +19,22 @@ std::string_view name(MulticastFilterMode mode) noexcept {
     return "unknown";
 }
 
+std::string_view name(JoinHealth health) noexcept {
+    switch (health) {
+        case JoinHealth::not_reported:
+            return "not_reported";
+        case JoinHealth::no_querier:
+            return "no_querier";
+        case JoinHealth::older_querier:
+            return "older_querier";
+        case JoinHealth::no_data:
+            return "no_data";
+        case JoinHealth::silent:
+            return "silent";
+        case JoinHealth::receiving:
+            return "receiving";
+    }
+    return "unknown";
+}
+
 }  // namespace joinleaf

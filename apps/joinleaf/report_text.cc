@@ -121,7 +121,7 @@ std::vector<std::string> text_of(Role role, const Summary& summary) {
                                     grouped(leaves->joined), grouped(leaves->left),
                                     grouped(leaves->refused), grouped(leaves->now)));
     }
-    if (losses(counters) == 0) lines.push_back("lost nothing on this port");
+    if (losses(counters) == 0) lines.emplace_back("lost nothing on this port");
     for (const auto& line : text_of_losses(counters)) lines.push_back("  " + line);
     return lines;
 }

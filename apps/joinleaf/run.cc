@@ -97,11 +97,11 @@ Connected join(Socket& socket, GroupEndpoint group, const JoinOptions& options, 
     const Instant called = Instant::clock::now();
     must(socket.join_leaf(group, options), doing);
     const Instant at = must(socket.connected_at(), doing);
-    const Connected connected{.group = group,
-                              .sources = options.sources,
-                              .at = at,
-                              .connect_ms = milliseconds_between(called, at),
-                              .since_start_ms = milliseconds_between(surroundings.began, at)};
+    Connected connected{.group = group,
+                        .sources = options.sources,
+                        .at = at,
+                        .connect_ms = milliseconds_between(called, at),
+                        .since_start_ms = milliseconds_between(surroundings.began, at)};
     surroundings.report.json(json_of(connected));
     surroundings.report.text(text_of(role, connected));
     return connected;

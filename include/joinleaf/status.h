@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace joinleaf {
@@ -50,6 +51,20 @@ struct QuerierStatus {
     std::uint8_t version_in_force = 3;  ///< what we report in; below 3 an older querier is present
 };
 
+/// A counter by its name.
+struct NamedCount {
+    std::string_view name;  ///< of static storage
+    std::uint64_t value = 0;
+};
+
+/// Packet buffers of a port that are not in their pool: on the port's rings, in queues, or held by
+/// applications.
+struct BuffersInUse {
+    std::uint32_t receive = 0;
+    std::uint32_t transmit = 0;
+    std::uint32_t control = 0;  ///< IGMP, ARP and ICMP
+};
+
 struct PortStatus {
     std::string spec;    ///< as given in PortOptions
     std::string driver;  ///< the DPDK driver's name
@@ -61,8 +76,27 @@ struct PortStatus {
     bool hardware_ipv4_checksum = false;
     bool hardware_udp_checksum = false;
     QuerierStatus querier;
+    /// What the port's IGMP host heard, ignored (each reason by name) and sent.
+    std::vector<NamedCount> igmp;
     PortCounters counters;
+    BuffersInUse buffers;
 };
+
+/// How a join is doing; the first that applies.
+enum class JoinHealth : std::uint8_t {
+    not_reported,   ///< the network has not been told yet (a report waits, or the link is down)
+    no_querier,     ///< no query was heard: a snooping switch will forget the group
+    older_querier,  ///< an IGMPv1 or v2 querier is in force: sources are filtered here alone
+    no_data,        ///< nothing has come since the join
+    silent,         ///< data came, and then none for kSilentAfter
+    receiving,
+};
+[[nodiscard]] std::string_view name(JoinHealth health) noexcept;
+
+/// A querier asks every 125 s (RFC 9776 §8.2); two intervals and an answer's time without one, and
+/// there is none.
+inline constexpr Duration kNoQuerierAfter = std::chrono::seconds(260);
+inline constexpr Duration kSilentAfter = std::chrono::seconds(5);
 
 /// One joined socket and how its group is doing.
 struct MembershipStatus {
@@ -70,7 +104,9 @@ struct MembershipStatus {
     std::size_t port = 0;
     GroupEndpoint group;
     SourceFilter sources;
+    JoinHealth health{};
     std::optional<Instant> connected_at;
+    std::optional<Instant> last_report_at;     ///< when a message of ours last named the group
     std::optional<Instant> first_datagram_at;  ///< after the join
     std::optional<Instant> last_datagram_at;
     std::uint64_t delivered = 0;

@@ -8,7 +8,7 @@ int main(int argc, char** argv) {
     const auto cpus = joinleaf::dataplane::dpdk::usable_cpus();
     joinleaf::dataplane::dpdk::EalOptions options;
     options.worker_cpus = {cpus[cpus.size() - 1], cpus[0]};
-    options.memory_mb = 768;
+    options.memory_mb = 1024;
     joinleaf::dataplane::dpdk::Eal::ensure(options);
     return RUN_ALL_TESTS();
 }

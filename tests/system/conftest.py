@@ -21,10 +21,20 @@ def _machine():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def _judged_lab(directory):
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Lets the fixtures see that the test itself has failed."""
+    report = (yield).get_result()
+    if report.when == "call":
+        item.failed = report.failed
+
+
+def _judged_lab(directory, node=None):
     built = topology.Lab(directory)
     try:
         yield built
+        if getattr(node, "failed", False):
+            built.tell_of_programs()
         flawed = built.flawed_frames()
     finally:
         built.close()
@@ -32,9 +42,9 @@ def _judged_lab(directory):
 
 
 @pytest.fixture
-def lab(tmp_path):
+def lab(tmp_path, request):
     """Namespaces for one test; every IGMP frame that joinleaf sent in them is judged at the end."""
-    yield from _judged_lab(tmp_path)
+    yield from _judged_lab(tmp_path, request.node)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,14 @@
 
 namespace joinleaf::app {
 
+inline constexpr GroupEndpoint kGroup{GroupAddress::of(239, 77, 0, 1), UdpPort::of(5000)};
+inline constexpr std::size_t kRootPort = 0;
+inline constexpr std::chrono::seconds kPatience{5};
+inline constexpr std::uint64_t kStampedDatagrams = 20'000;
+inline constexpr std::chrono::microseconds kStampedApart{100};
+
+[[nodiscard]] inline std::int64_t nanoseconds(Instant at) { return at.time_since_epoch().count(); }
+
 /// A root and two leaves on three ports of one runtime, wired to a snooping switch. One thread.
 class Story {
 public:
@@ -33,8 +41,6 @@ public:
     int end();
 
 private:
-    static constexpr std::size_t kRootPort = 0;
-
     struct Leaf {
         Leaf(std::string_view its_name, std::size_t its_port);
         std::string_view name;

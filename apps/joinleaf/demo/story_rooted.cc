@@ -16,7 +16,6 @@ using namespace std::chrono_literals;
 
 constexpr GroupEndpoint kSession{GroupAddress::of(232, 77, 0, 1), UdpPort::of(5000)};
 constexpr Ipv4Address kHere(127, 0, 0, 1);
-constexpr auto kPatience = 5s;
 constexpr std::uint64_t kDatagrams = 1'000;
 constexpr Duration kApart = 100us;
 

@@ -29,7 +29,8 @@ def run(*argv, timeout=30, check=True, **options):
     """Runs a command to its end; a failure raises with what it printed."""
     done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, **options)
     if check and done.returncode != 0:
-        raise RuntimeError(f"{' '.join(argv)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        said = done.stdout + done.stderr
+        raise RuntimeError(f"{' '.join(argv)}: exit code {done.returncode}\n{said}")
     return done
 
 

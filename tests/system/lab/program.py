@@ -24,6 +24,8 @@ class Joinleaf:
 
     def __init__(self, device, role, *more):
         self.log = f"{device.lab.directory}/{device.namespace.name}-{role}-{time.monotonic_ns()}.log"
+        self.what = f"{role} on {device.namespace.name}"
+        device.lab.programs.append(self)
         self._changed = threading.Condition()
         self._events = []
         self._ended = False
@@ -31,7 +33,8 @@ class Joinleaf:
             self.process = device.namespace.start(
                 *arguments(device, role, "--json", "--cpu", device.lab.next_cpu(), *more),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self):
         for line in self.process.stdout:
@@ -67,7 +70,7 @@ class Joinleaf:
             self._changed.wait_for(lambda: found() or self._ended, within)
             event = found()
         if event is None:
-            raise AssertionError(f"no event '{name}' within {within} s: {self.events}\n{self.said}")
+            raise AssertionError(f"no '{name}' within {within} s: {self.events}\n{self.said}")
         return event
 
     def connected(self):
@@ -87,6 +90,11 @@ class Joinleaf:
         """Asks it to end; the summary."""
         self.process.send_signal(number)
         return self.finish(within)
+
+    def end(self):
+        """Asks it to end, whatever comes of it."""
+        netns.stop(self.process, signal.SIGINT)
+        self._reader.join(5)
 
     def close(self):
         netns.stop(self.process, signal.SIGKILL)

@@ -29,6 +29,7 @@ class Lab:
         self.directory = str(directory)
         self.prefix = prefix or f"jl-{os.getpid()}-{next(self._numbers)}-"
         self.devices = []
+        self.programs = []
         self._namespaces = {}
         self._closers = []
         cpus = sorted(os.sched_getaffinity(0), reverse=True)
@@ -59,6 +60,12 @@ class Lab:
     def next_cpu(self):
         """Workers poll: programs that run side by side are better on CPUs of their own."""
         return next(self._cpus)
+
+    def tell_of_programs(self):
+        """After a failure: how far each joinleaf had come."""
+        for program in self.programs:
+            program.end()
+            print(f"{program.what}: {program.events}\n{program.said}")
 
     def flawed_frames(self):
         """IGMP frames that a device under test sent and should not have sent so."""
@@ -148,14 +155,14 @@ class Bridge:
             "link set br0 up")
         self._up_at = time.monotonic()
 
-    def attach(self, host):
-        """A wire from the bridge to the host; the name of the bridge's port."""
+    def attach(self, host, watched=True):
+        """A wire from the bridge to the host, which it returns; devices are watched."""
         port = f"p{next(self._ports)}"
         self.lab.wire(self.namespace, port, host.namespace, "eth0")
         self.namespace.ip(f"link set {port} master br0")
         host.port = port
         host.configure()
-        if isinstance(host, Device):
+        if watched and isinstance(host, Device):
             host.watch(self.namespace, port)
         return host
 
@@ -172,7 +179,7 @@ class Bridge:
             end.namespace.ip(f"link set {port} master br0")
 
     def settle(self):
-        """Until the bridge holds back groups that nobody joined: its first query's response time."""
+        """Until the bridge holds back what nobody joined: its first query's response time."""
         if self._snoops:
             time.sleep(max(0, self._up_at + self.response_interval + 0.1 - time.monotonic()))
         return self

@@ -145,7 +145,7 @@ def records(report):
 
 
 def describe(message):
-    """An IGMP message on one line, sources sorted: `ALLOW(232.1.1.1{10.0.0.5})`, `v2(239.1.1.1)`."""
+    """An IGMP message on one line, sources sorted: `ALLOW(232.1.1.1{10.0.0.5})`."""
     if message[0] == V3_REPORT:
         try:
             return " ".join(sorted(map(str, records(message)[0])))
@@ -153,6 +153,10 @@ def describe(message):
             return f"v3 report: {error}"
     name = _MESSAGE_NAMES.get(message[0], f"type {message[0]:02x}")
     return f"{name}({socket.inet_ntoa(message[4:8])})"
+
+
+def is_arp_reply(frame):
+    return frame.ethertype == 0x0806 and frame.payload[6:8] == b"\0\2"
 
 
 def udp_checksum_is_right(frame):
@@ -207,7 +211,8 @@ def ipv4(source, destination, payload, protocol=IGMP, ttl=1, tos=0xC0, options=R
 def udp(source, destination, destination_port, payload, source_port=40000, ttl=8):
     """An IPv4 packet with a UDP datagram, both checksums right."""
     length = 8 + len(payload)
-    pseudo = socket.inet_aton(source) + socket.inet_aton(destination) + struct.pack("!HH", UDP, length)
+    pseudo = (socket.inet_aton(source) + socket.inet_aton(destination)
+              + struct.pack("!HH", UDP, length))
     ports = struct.pack("!HHH", source_port, destination_port, length)
     value = checksum(pseudo + ports + b"\0\0" + payload) or 0xFFFF
     return ipv4(source, destination, ports + struct.pack("!H", value) + payload, protocol=UDP,

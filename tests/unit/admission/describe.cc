@@ -11,6 +11,8 @@ struct Overloaded : Ts... {
     using Ts::operator()...;
 };
 template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;  // clang 14 does not deduce aggregates
+template <class... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
 
 std::string with(std::string_view name, std::errc reason) {

@@ -46,12 +46,15 @@ TEST(Membership, ALeafWhoseDataPortLostItsLinkSaysSo) {
     EXPECT_THAT(root.did(), ElementsAre("1: hang up", "leaf 1 closed network_down"));
 }
 
-// M25
+// M25: what a leaf may not say of itself, that it was expelled, included.
 TEST(Membership, AReasonThatIsNoneIsConnectionReset) {
-    RootUnderTest root;
-    root.member(1);
-    root.hears(1, Farewell{static_cast<std::errc>(4711)});
-    EXPECT_THAT(root.did(), ElementsAre("1: hang up", "leaf 1 closed connection_reset"));
+    for (const std::errc reason :
+         {static_cast<std::errc>(4711), std::errc::connection_aborted, std::errc::io_error}) {
+        RootUnderTest root;
+        root.member(1);
+        root.hears(1, Farewell{reason});
+        EXPECT_THAT(root.did(), ElementsAre("1: hang up", "leaf 1 closed connection_reset"));
+    }
 }
 
 // M25

@@ -109,7 +109,7 @@ protected:
         EXPECT_GE(admitted, 3u);
         // The ticker runs on the same thread: it knows for how long the machine did other things.
         EXPECT_LE(longest, 1s + widest_gap_);
-        EXPECT_LE(busiest_gap_, 20ms);
+        EXPECT_LE(busiest_gap_, 50ms);  // with sanitizers; without, some 4
         EXPECT_LE((*root_)->half_open_count(), 1024u);
         RecordProperty("admitted", static_cast<int>(admitted));
         RecordProperty("most_tries", static_cast<int>(most_tries));

@@ -11,8 +11,7 @@ std::errc reason_of(const std::error_code& error) { return static_cast<std::errc
 
 // What FD_CLOSE may say because the leaf said it.
 bool is_reason(std::errc told) {
-    return told == std::errc{} || told == std::errc::timed_out || told == std::errc::network_down ||
-           told == std::errc::connection_aborted;
+    return told == std::errc{} || told == std::errc::timed_out || told == std::errc::network_down;
 }
 
 }  // namespace
@@ -35,6 +34,8 @@ void RootProcess::start() { logic_ = std::make_unique<AdmissionRoot>(options_); 
 void RootProcess::die() {
     logic_.reset();
     known_.clear();
+    asked_.clear();
+    ++life_;
     inviting_.reset();
     backlog_ = 0;
     may_wait_ = 0;
@@ -92,30 +93,52 @@ void RootProcess::listen(std::size_t backlog) {
 std::error_code RootProcess::accept(Verdict verdict) {
     if (!is_running() || logic_ == nullptr) return {};
     const std::size_t waited = logic_->pending_count();
-    const auto leaf = logic_->accept(
+    const Accepted leaf = logic_->accept(
         [&](const PendingJoin&) {
             return Answer{verdict, {}};
         },
         local_now(), actions_);
+    answered(leaf, verdict, waited);
+    return leaf ? std::error_code() : leaf.error();
+}
+
+void RootProcess::accept_slowly(Verdict verdict) {
+    if (!is_running() || logic_ == nullptr) return;
+    const Result<RequestId> request = logic_->oldest_request();
+    if (!request) return;
+    network.after(chance.between(0s, 500ms), [=, this, life = life_] {
+        post([=, this] {
+            if (life != life_) return;
+            const std::size_t waited = logic_->pending_count();
+            answered(logic_->answer(*request, {verdict, {}}, local_now(), actions_), verdict,
+                     waited);
+        });
+    });
+}
+
+void RootProcess::answered(const Accepted& leaf, Verdict verdict, std::size_t waited) {
     network.trace(this, fmt::format("accept: {}", leaf ? "ok" : test::describe(leaf.error())));
     if (!leaf) {
-        demand(actions_.empty() && logic_->pending_count() == waited, "a failed accept acts");
-        return leaf.error();
+        return demand(actions_.empty() && logic_->pending_count() == waited,
+                      "a failed accept acts");
     }
     demand(leaf->has_value() == (verdict == Verdict::accept), "accept does not do as told");
     demand(logic_->pending_count() == waited - (verdict == Verdict::defer ? 0 : 1),
            "accept loses or keeps a request");
+    if (verdict == Verdict::defer)
+        return demand(actions_.empty(), "a deferred request is answered");
+    const ConnectionId line = std::get<Transmit>(actions_.at(0)).connection;
+    std::erase_if(asked_, [this](ConnectionId id) {
+        const End* end = network.end_of(*this, id);
+        return end == nullptr || !end->is_held();
+    });
+    demand(!asked_.empty() && asked_.front() == line, "M16: not the oldest");
+    asked_.erase(asked_.begin());
     if (*leaf) {
-        const auto& admit = std::get<Transmit>(actions_.at(0));
-        demand(known_
-                   .emplace(**leaf, Known{.line = admit.connection,
-                                          .since = network.now(),
-                                          .local_since = local_now()})
-                   .second,
-               "a leaf's number is used again");
+        const Known known{.line = line, .since = network.now(), .local_since = local_now()};
+        demand(known_.emplace(**leaf, known).second, "a leaf's number is used again");
     }
-    carry_out();
-    return {};
+    carry_out(line);
 }
 
 void RootProcess::expel(LeafId leaf) {
@@ -219,6 +242,8 @@ void RootProcess::carry_out(std::optional<ConnectionId> only) {
             about(leaf.line);
             demand(!leaf.is_member, "connected twice");
             leaf.is_member = true;
+        } else if (std::holds_alternative<RequestPending>(action)) {
+            asked_.push_back(only.value());
         } else if (const auto* closed = std::get_if<LeafClosed>(&action)) {
             about(known_.at(closed->leaf).line);
             ended(closed->leaf, reason_of(closed->reason), false);

@@ -28,6 +28,8 @@ public:
     void listen(std::size_t backlog);
     /// The error of accept, if any.
     std::error_code accept(Verdict verdict);
+    /// Accepts in two steps, with time to think between.
+    void accept_slowly(Verdict verdict);
     void expel(LeafId leaf);
     void invite(const ControlEndpoint& leaf);
     void cancel_invite();
@@ -54,6 +56,8 @@ private:
         Instant local_since{};  // the same by the process's clock
     };
 
+    using Accepted = Result<std::optional<LeafId>>;
+    void answered(const Accepted& leaf, Verdict verdict, std::size_t waited);
     // `only`: the one connection that the occasion was about.
     void carry_out(std::optional<ConnectionId> only = {});
     void ended(LeafId leaf, std::errc reason, bool by_invitation);
@@ -64,6 +68,8 @@ private:
     std::unique_ptr<AdmissionRoot> logic_;
     AdmissionActions actions_;
     std::map<LeafId, Known> known_;
+    std::vector<ConnectionId> asked_;  // who has asked, oldest first; some have gone since
+    std::uint64_t life_ = 0;           // counts sockets
     std::optional<LeafId> inviting_;
     std::optional<LeafId> expelling_;
     std::optional<LeafId> cancelling_;

@@ -100,6 +100,10 @@ void Simulation::root_does() {
         case 9:
             return root.invite(chance_.percent(95) ? chance_.of(leaves_)->endpoint
                                                    : someone_but(root));
+        case 10:
+        case 11:
+        case 12:
+            return root.accept_slowly(verdict(chance_, 80));
         default:
             root.accept(verdict(chance_, 80));
     }
@@ -240,12 +244,14 @@ void Simulation::admit_one_more(RootProcess& root) {
     if (root.is_full()) root.expel(root.leaves().front());
     LeafProcess& leaf = *chance_.of(leaves_);
     LeafProcess::Socket& socket = *leaf.open();
-    for (int tries = 0; tries < 20 && !socket.is_connected; ++tries) {
-        if (!socket.is_pending) leaf.request(socket, root.endpoint);
-        run_for(3 * kMaxDelay);
-        root.accept(Verdict::accept);
-        run_for(3 * kMaxDelay);
+    leaf.request(socket, root.endpoint);
+    run_for(3 * kMaxDelay);
+    if (chance_.percent(25)) {  // the application thinks for as long as the leaf has patience
+        demand(!root.accept(Verdict::defer), "a request does not arrive");
+        run_for(std::min<Duration>(times_.answer_within, 6s) - 8 * kMaxDelay);
     }
+    demand(!root.accept(Verdict::accept), "a request does not wait");
+    run_for(3 * kMaxDelay);
     demand(socket.is_connected, "an honest leaf is kept out");
     run_for(2 * kMaxDelay);
     demand(root.member_on(socket.line).has_value(), "connected, but no member");
@@ -263,6 +269,7 @@ void Simulation::expel_one(RootProcess& root) {
     };
     std::vector<LeafId> all = root.leaves();
     std::erase_if(all, [&](LeafId leaf) { return !root.member_on(root.connection_of(leaf)); });
+    demand(!all.empty(), "the leaf that was let in did not stay");
     const LeafId leaf = chance_.of(all);
     const std::size_t leaves = root.leaves().size();
     const std::uint64_t before = closed();

@@ -29,6 +29,7 @@ std::string last_lines(const std::string& text, std::size_t lines) {
     return from == std::string::npos ? text : text.substr(from + 1);
 }
 
+// M4, M11, M12, M17, M19, M25: all that Simulation demands, at every moment of every seed.
 TEST(Simulation, HoldsForEverySeed) {
     if (what_to_run.replay) {
         EXPECT_EQ(failure_of(*what_to_run.replay, &std::cout), std::nullopt);
