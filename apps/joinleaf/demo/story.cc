@@ -62,7 +62,7 @@ Story::Story(const DemoOptions& options, Surroundings& surroundings)
 }
 
 Story::~Story() {
-    for (auto& leaf : leaves_) leaf.socket = Socket();  // before the runtime they belong to
+    for (auto& leaf : leaves_) leaf.socket = leaf.session = Socket();  // before the runtime
 }
 
 void Story::show_ports() {
@@ -89,7 +89,7 @@ void Story::show_ports() {
 }
 
 void Story::join_leaves() {
-    heading(fmt::format("Two leaves join {}", kGroup.to_string()));
+    heading(fmt::format("Two leaves join {} by IGMP alone", kGroup.to_string()));
     join(leaves_[0], kAnySource, SourceFilter::any());
     join(leaves_[1], kSourceSpecific, SourceFilter::only({address_of(kRootPort).address}));
 }
@@ -159,8 +159,9 @@ void Story::leave_and_publish_on() {
 
     const std::uint64_t before_stays = network_->forwarded_to(stays.port);
     const std::uint64_t before_left = network_->forwarded_to(leaves.port);
+    Root root = open_root(0);
     begin(LeafSink::Work::count);
-    send_stamped(kDatagramsAfterLeave, kStampedApart);
+    send_stamped(root.sender, kDatagramsAfterLeave, kStampedApart);
     const std::uint64_t to_stays = network_->forwarded_to(stays.port) - before_stays;
     const std::uint64_t to_left = network_->forwarded_to(leaves.port) - before_left;
     report_.json({{"event", "left"},
@@ -217,8 +218,8 @@ int Story::end() {
     if (!passed) throw Failure("the demo failed: " + problems_.front());
     report_.text("");
     report_.text(
-        fmt::format("The demo passed: both leaves hold the file, nothing was lost, and "
-                    "who left got nothing more. ({:.1f} s, {:.0f} MB resident)",
+        fmt::format("The demo passed: both leaves hold the file, nothing was lost, and who left, "
+                    "was refused or expelled got nothing more. ({:.1f} s, {:.0f} MB resident)",
                     seconds_between(around_.began, Instant::clock::now()), resident));
     return kExitDone;
 }
@@ -244,6 +245,7 @@ int run_demo(const DemoOptions& options, Surroundings& surroundings) {
         story.publish_file();
         story.measure_latency();
         story.leave_and_publish_on();
+        story.admit_and_expel();
         return story.end();
     } catch (const Interrupted&) {
         surroundings.report.json({{"event", "closed"}, {"reason", "signal"}});

@@ -180,8 +180,7 @@ void Story::wait_for_arrival() {
     }
 }
 
-void Story::send_stamped(std::uint64_t count, Duration apart) {
-    Root root = open_root(0);
+void Story::send_stamped(Sender& sender, std::uint64_t count, Duration apart) {
     Instant due = Instant::clock::now();
     for (std::uint64_t number = 0; number < count; ++number) {
         std::this_thread::sleep_until(due);
@@ -189,7 +188,7 @@ void Story::send_stamped(std::uint64_t count, Duration apart) {
         check_stop();
         SendBuffer buffer;
         Idle idle(20us);
-        while (root.sender.reserve({&buffer, 1}) == 0) {
+        while (sender.reserve({&buffer, 1}) == 0) {
             check_stop();
             idle.wait();
         }
@@ -197,7 +196,7 @@ void Story::send_stamped(std::uint64_t count, Duration apart) {
         std::memset(buffer.data, 0, kStampedOctets);
         const Stamp stamp{.sent_at = nanoseconds(Instant::clock::now()), .number = number};
         std::memcpy(buffer.data, &stamp, sizeof stamp);
-        root.sender.send({&buffer, 1});
+        sender.send({&buffer, 1});
         ++sent_;
     }
     wait_for_arrival();
@@ -212,8 +211,9 @@ void Story::measure_latency() {
         fmt::format("  through worker, switch thread and worker again, on {} CPUs; what "
                     "else runs on them shows in the tail",
                     std::thread::hardware_concurrency()));
+    Root root = open_root(0);
     begin(LeafSink::Work::measure);
-    send_stamped(kStampedDatagrams, kStampedApart);
+    send_stamped(root.sender, kStampedDatagrams, kStampedApart);
     for (const auto& leaf : leaves_) {
         const LatencyDigest latency = leaf.sink.latencies().digest();
         report_.json({{"event", "latency"},
