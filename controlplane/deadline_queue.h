@@ -32,7 +32,6 @@ public:
         if (queue_.empty() || queue_.begin()->first > now) return std::nullopt;
         return queue_.begin()->second;
     }
-    [[nodiscard]] bool empty() const { return queue_.empty(); }
 
 private:
     std::set<std::pair<Instant, Key>> queue_;

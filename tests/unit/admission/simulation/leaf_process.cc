@@ -212,6 +212,7 @@ void LeafProcess::carry_out(Socket* socket) {
             demand(socket == nullptr || socket->line == hang_up->connection, "not its connection");
             network.hang_up(*this, hang_up->connection);
         } else if (std::holds_alternative<RequestPending>(action)) {
+            demand(listener_->pending_count() <= backlog_, "M19: one past the backlog waits");
             continue;
         } else {
             demand(socket != nullptr, "a listener that joins");

@@ -243,6 +243,7 @@ void RootProcess::carry_out(std::optional<ConnectionId> only) {
             demand(!leaf.is_member, "connected twice");
             leaf.is_member = true;
         } else if (std::holds_alternative<RequestPending>(action)) {
+            demand(logic_->pending_count() <= backlog_, "M19: one past the backlog waits");
             asked_.push_back(only.value());
         } else if (const auto* closed = std::get_if<LeafClosed>(&action)) {
             about(known_.at(closed->leaf).line);
