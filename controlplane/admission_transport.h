@@ -25,7 +25,7 @@ struct AdmissionTransportOptions {
     std::optional<Ipv4Address> dial_from;
 
     GatekeeperOptions strangers;          ///< deadline and token buckets of half-open connections
-    std::size_t max_half_open = 1024;      ///< accepted, and no whole first message yet
+    std::size_t max_half_open = 1024;     ///< accepted, and no whole first message yet
     std::size_t max_connections = 16384;  ///< of all kinds
     std::size_t max_message = kMaxAdmissionMessage;
     std::size_t max_queued = 64 * 1024;  ///< octets a connection may have waiting to be written

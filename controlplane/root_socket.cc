@@ -8,13 +8,21 @@ namespace {
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
-AdmissionRootOptions logic_options(const SocketOptions& options, Screen screen) {
+// The policy is asked before the application sees a request, and the session is the same for all.
+AdmissionRootOptions logic_options(const SocketOptions& options,
+                                   const std::shared_ptr<Doorkeeper>& doorkeeper) {
     AdmissionRootOptions logic;
     logic.name = options.admission.name;
     logic.offer = options.admission.session;
     logic.dead_after = options.admission.dead_after;
     logic.max_leaves = options.admission.max_leaves;
-    logic.screen = std::move(screen);
+    if (doorkeeper) {
+        logic.screen = [doorkeeper](const Peer& leaf,
+                                    const SessionOffer& usual) -> Result<SessionOffer> {
+            if (!doorkeeper->lets_in(leaf, now())) return failure(std::errc::permission_denied);
+            return usual;
+        };
+    }
     return logic;
 }
 
@@ -29,10 +37,11 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 RootSocket::RootSocket(SocketId id, const SocketOptions& options, PortContext& port,
                        const RootedContext& context, AdmissionTransportOptions transport,
-                       Screen screen)
+                       std::shared_ptr<Doorkeeper> doorkeeper)
     : SocketCore(id, options, port),
       context_(context),
-      logic_(logic_options(options, std::move(screen))),
+      logic_(logic_options(options, doorkeeper)),
+      doorkeeper_(std::move(doorkeeper)),
       hub_(std::make_shared<AdmissionHub>(
           context.io, std::move(transport),
           [this](ConnectionId connection, const Peer& peer) {
@@ -93,9 +102,20 @@ const PendingJoin* RootSocket::find_request(RequestId request) const {
 Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const Answer& answer) {
     if (is_closed()) return failure(std::errc::not_a_socket);
     UserData caller_data;
-    if (const auto* pending = logic_.find(request)) caller_data = pending->caller_data;
+    Peer peer;
+    const auto* pending = logic_.find(request);
+    if (pending != nullptr) {
+        caller_data = pending->caller_data;
+        peer = pending->peer;
+    }
+    // Others may have been let in since it asked, and the policy may be full now.
+    const bool full = doorkeeper_ && pending != nullptr &&
+                      answer.verdict == joinleaf::Verdict::accept &&
+                      !doorkeeper_->lets_in(peer, now());
     AdmissionActions actions;
-    const auto leaf = logic_.answer(request, answer, now(), actions);
+    const auto leaf = logic_.answer(request, full ? Answer{joinleaf::Verdict::reject, {}} : answer,
+                                    now(), actions);
+    if (doorkeeper_ && leaf && *leaf) doorkeeper_->came(**leaf, peer);
     std::shared_ptr<LeafSocket> socket;
     if (leaf && *leaf) {
         socket = stand_for(**leaf, std::move(caller_data));
@@ -187,16 +207,19 @@ void RootSocket::carry_out(AdmissionActions& actions) {
                            const auto socket = leaf_socket(a.leaf);
                            if (a.error) leaves_.erase(a.leaf);
                            if (socket && a.error) socket->set_state(State::open);
-                           if (socket && !a.error) socket->confirmed(std::move(a.callee_data));
+                           if (socket && !a.error) socket->peer_data_ = std::move(a.callee_data);
                            invitation_done(a.error, now());
                        },
                        [&](const LeafConnected& a) {
                            member_came(a.leaf, a.data_address);
-                           if (const auto socket = leaf_socket(a.leaf))
-                               socket->set_state(State::joined);
+                           if (const auto known = logic_.leaf(a.leaf); doorkeeper_ && known) {
+                               doorkeeper_->came(a.leaf, known->peer);
+                           }
+                           if (const auto socket = leaf_socket(a.leaf)) socket->arrived();
                        },
                        [&](const LeafClosed& a) {
                            member_went(a.leaf);
+                           if (doorkeeper_) doorkeeper_->went(a.leaf);
                            if (const auto socket = leaf_socket(a.leaf))
                                socket->session_closed(a.reason);
                            leaves_.erase(a.leaf);
@@ -217,11 +240,17 @@ LeafSocket::LeafSocket(SocketId id, const SocketOptions& options, PortContext& p
     : SocketCore(id, options, port),
       root_(std::move(root)),
       leaf_(leaf),
+      was_invited_(!peer_data),
       peer_data_(std::move(peer_data)) {}
 
-void LeafSocket::confirmed(UserData callee_data) {
-    peer_data_ = std::move(callee_data);
-    set_state(State::joined);
+// An invitation's FD_CONNECT is the root's, as M11 has it; a leaf that asked has no other place
+// to be told of than its own socket.
+void LeafSocket::arrived() {
+    if (was_invited_) {
+        set_state(State::joined);
+    } else {
+        complete({}, now());
+    }
 }
 
 Result<UserData> LeafSocket::peer_data() const {

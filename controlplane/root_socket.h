@@ -4,6 +4,7 @@
 
 #include <controlplane/admission_hub.h>
 #include <controlplane/admission_root.h>
+#include <controlplane/doorkeeper.h>
 #include <controlplane/rooted_context.h>
 #include <controlplane/socket_core.h>
 #include <map>
@@ -19,7 +20,8 @@ public:
     /// `options.admission.session` is complete and has been checked. Errors: throws
     /// std::system_error (names too long, dead_after out of range).
     RootSocket(SocketId id, const SocketOptions& options, PortContext& port,
-               const RootedContext& context, AdmissionTransportOptions transport, Screen screen);
+               const RootedContext& context, AdmissionTransportOptions transport,
+               std::shared_ptr<Doorkeeper> doorkeeper);
     /// Control thread, as all else.
     ~RootSocket() override;
 
@@ -55,6 +57,7 @@ private:
 
     RootedContext context_;
     AdmissionRoot logic_;
+    std::shared_ptr<Doorkeeper> doorkeeper_;  ///< none: whoever asks is let in
     std::shared_ptr<AdmissionHub> hub_;
     std::map<LeafId, std::weak_ptr<LeafSocket>> leaves_;
     std::map<LeafId, Ipv4Address> members_;
@@ -77,10 +80,12 @@ private:
     friend class RootSocket;
 
     void closing() override;
-    void confirmed(UserData callee_data);
+    /// It has confirmed: it receives.
+    void arrived();
 
     std::shared_ptr<RootSocket> root_;
     LeafId leaf_;
+    bool was_invited_;
     std::optional<UserData> peer_data_;
 };
 

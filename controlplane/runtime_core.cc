@@ -280,6 +280,18 @@ Result<AdmissionTransportOptions> RuntimeCore::transport_options(const Admission
     return transport;
 }
 
+Result<std::shared_ptr<Doorkeeper>> RuntimeCore::doorkeeper(const AdmissionOptions& options) {
+    if (options.policy.empty()) return std::shared_ptr<Doorkeeper>();
+    auto policy = Policy::load(options.policy);
+    if (!policy) {
+        log(policy.error());
+        return failure(std::errc::invalid_argument);
+    }
+    return std::make_shared<Doorkeeper>(
+        std::move(*policy), options.session.group, [this](std::string_view line) { log(line); },
+        options.refused);
+}
+
 Result<std::shared_ptr<SocketCore>> RuntimeCore::open_rooted(const SocketOptions& options,
                                                              Ready ready) {
     PortContext& port = *ports_[options.port];
@@ -301,8 +313,10 @@ Result<std::shared_ptr<SocketCore>> RuntimeCore::open_rooted(const SocketOptions
             if (auto checked = check_offer(session); !checked) {
                 return tl::unexpected(checked.error());
             }
+            auto keeper = doorkeeper(complete.admission);
+            if (!keeper) return tl::unexpected(keeper.error());
             auto root = std::make_shared<RootSocket>(next_id(), complete, port, rooted_context(),
-                                                     std::move(*transport), Screen());
+                                                     std::move(*transport), std::move(*keeper));
             root->set_scope(session.scope);
             root->start(std::move(ready));
             socket = std::move(root);

@@ -1,9 +1,9 @@
 // All that a runtime owns, and the order in which it starts and stops.
 #pragma once
 
-#include <controlplane/admission_root.h>
 #include <controlplane/admission_transport.h>
 #include <controlplane/control_loop.h>
+#include <controlplane/doorkeeper.h>
 #include <controlplane/port_context.h>
 #include <controlplane/rooted_context.h>
 #include <controlplane/socket_core.h>
@@ -70,6 +70,8 @@ private:
     Result<AdmissionTransportOptions> transport_options(const AdmissionOptions& options);
     void adopt(const std::shared_ptr<SocketCore>& socket);
     [[nodiscard]] std::vector<std::shared_ptr<SocketCore>> timed_sockets() const;
+    /// None when there is no policy file.
+    Result<std::shared_ptr<Doorkeeper>> doorkeeper(const AdmissionOptions& options);
 
     RuntimeOptions options_;
     std::vector<PortSpec> specs_;

@@ -11,9 +11,11 @@
 #include <joinleaf/source_filter.h>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace joinleaf {
 
@@ -40,6 +42,9 @@ struct AdmissionOptions {
     std::chrono::milliseconds dead_after{3000};  ///< silence after which a leaf is gone (M4, M25)
     std::size_t max_leaves = 16384;
     std::string policy;  ///< a TOML file of who gets in, asked before the application; empty: all
+    /// Told of each whom the policy does not let in, and why. On the control thread: it must not
+    /// block, nor call this library.
+    std::function<void(const Peer&, std::string_view why)> refused;
 };
 
 struct SocketOptions {
@@ -98,10 +103,11 @@ public:
     /// Errors: invalid_argument, address_in_use, address_not_available, operation_not_supported.
     Result<void> listen(const ControlEndpoint& local, std::size_t backlog = 16);
     /// M16 to M18: the oldest pending one. `condition` is asked on the calling thread. At a root:
-    /// the socket that stands for the leaf. At a leaf: the socket that receives the session's data,
-    /// connected when its FD_CONNECT has come (blocking: when this returns).
-    /// Errors: operation_would_block (nothing pending, or deferred), connection_refused (the
-    /// condition rejected it), connection_reset, permission_denied, invalid_argument (no listen).
+    /// the socket that stands for the leaf; its FD_CONNECT comes when the leaf has confirmed that
+    /// it receives. At a leaf: the socket that receives the session's data, connected when its
+    /// FD_CONNECT has come (blocking: when this returns). Errors: operation_would_block (nothing
+    /// pending, or deferred), connection_refused (the condition rejected it), connection_reset,
+    /// permission_denied, invalid_argument (no listen).
     Result<Socket> accept(const Condition& condition = {});
     /// M14: the callee data of a join that has completed; the caller data of an accepted one.
     [[nodiscard]] Result<UserData> peer_data() const;

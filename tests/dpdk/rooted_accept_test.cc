@@ -195,6 +195,7 @@ TEST_F(RootedAccept, M19_OnePastTheBacklogIsRefused) {
     ASSERT_TRUE(at_root);
     EXPECT_EQ(at_root->peer_data().value(), words("first"));
     EXPECT_EQ(next(EventType::connect)->socket, first.id());
+    EXPECT_EQ(next(EventType::connect)->socket, at_root->id());
     EXPECT_TRUE(no_event());
 }
 

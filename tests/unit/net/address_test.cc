@@ -1,6 +1,7 @@
 // What a person may type for an address, and what the types refuse.
 #include <gtest/gtest.h>
 #include <joinleaf/address.h>
+#include <joinleaf/session.h>
 #include <joinleaf/source_filter.h>
 
 namespace joinleaf {
@@ -56,6 +57,20 @@ TEST(GroupEndpoint, ReadsGroupAndPort) {
     EXPECT_EQ(endpoint->to_string(), "239.1.1.1:5000");
     EXPECT_FALSE(GroupEndpoint::parse("239.1.1.1"));
     EXPECT_FALSE(GroupEndpoint::parse("239.1.1.1:0"));
+}
+
+TEST(ControlEndpoint, IsAnAddressAndATcpPort) {
+    const auto endpoint = ControlEndpoint::parse("192.0.2.1:7000");
+    ASSERT_TRUE(endpoint) << endpoint.error();
+    EXPECT_EQ(endpoint->address, Ipv4Address(192, 0, 2, 1));
+    EXPECT_EQ(endpoint->port, UdpPort::of(7000));
+    EXPECT_EQ(endpoint->to_string(), "192.0.2.1:7000");
+    EXPECT_EQ(ControlEndpoint::parse("192.0.2.1").error(),
+              "'192.0.2.1' has no port; write address and port as in 192.0.2.1:7000");
+    EXPECT_EQ(ControlEndpoint::parse("192.0.2.1:0").error(),
+              "'0' is not a TCP port; use a number from 1 to 65535");
+    EXPECT_EQ(ControlEndpoint::parse("root:7000").error(),
+              "'root' is not an IPv4 address; write four numbers as in 10.0.0.1");
 }
 
 TEST(SourceFilter, AdmitsByModeAndList) {
