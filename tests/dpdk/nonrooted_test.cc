@@ -1,7 +1,7 @@
 // Sockets without admission on a snooping switch: opening, joining and leaving groups, direction,
 // scope and loopback (M1, M2, M7, M8, M22 to M24, M26).
 #include <apps/joinleaf/demo/switch_thread.h>
-#include <tests/dpdk/rooted_under_test.h>
+#include <tests/dpdk/sockets_under_test.h>
 
 #include <array>
 
@@ -61,8 +61,9 @@ TEST_F(Nonrooted, M1_EveryCombinationOfRolesOpensWhereItsPlaneIsRooted) {
                     (control == ControlRole::leaf || info.scheme.control == Plane::rooted) &&
                     (data == DataRole::leaf || info.scheme.data == Plane::rooted);
                 const auto socket = runtime.open(options);
-                EXPECT_EQ(error_of(socket),
-                          fits ? std::error_code() : std::make_error_code(std::errc::invalid_argument))
+                EXPECT_EQ(error_of(socket), fits
+                                                ? std::error_code()
+                                                : std::make_error_code(std::errc::invalid_argument))
                     << info.name;
             }
         }
@@ -87,16 +88,14 @@ TEST_F(Nonrooted, M7_ConnectedAtTheTimeOfTheBurstThatTookTheReport) {
     EXPECT_LE(connected->at, report.at);
 }
 
-TEST_F(Nonrooted, M7_JoiningWithoutLinkOrRightIsAnError) {
+// M13: listening is for rooted control planes.
+TEST_F(Nonrooted, M12_OneGroupForASocketThatDoesNotListen) {
     Member leaf = open(0);
-    // M12: one at a time, and no second group.
     EXPECT_TRUE(leaf.socket.join_leaf(kGroup));
     EXPECT_EQ(error_of(leaf.socket.join_leaf(kGroup)), std::errc::already_connected);
     Member channel = open(0);
     EXPECT_EQ(error_of(channel.socket.join_leaf(kChannel)), std::errc::invalid_argument);
-    // M13: neither listens.
-    EXPECT_EQ(error_of(channel.socket.listen(free_endpoint())),
-              std::errc::operation_not_supported);
+    EXPECT_EQ(error_of(channel.socket.listen(free_endpoint())), std::errc::operation_not_supported);
     EXPECT_EQ(error_of(channel.socket.join_leaf(free_endpoint())), std::errc::invalid_argument);
 }
 
@@ -143,9 +142,8 @@ TEST_F(Nonrooted, M20_AChannelsSourceReachesItsLeavesAndNobodyElseDoes) {
     Member source = open(0, kSourceSpecific, DataRole::root);
     ASSERT_TRUE(source.socket.join_leaf(kChannel, {.direction = Direction::sender_only}));
     Member leaf = open(1, kSourceSpecific);
-    ASSERT_TRUE(leaf.socket.join_leaf(
-        kChannel,
-        {.direction = Direction::receiver_only, .sources = SourceFilter::only({kFirst})}));
+    ASSERT_TRUE(leaf.socket.join_leaf(kChannel, {.direction = Direction::receiver_only,
+                                                 .sources = SourceFilter::only({kFirst})}));
     auto sender = source.socket.sender();
     ASSERT_TRUE(sender);
     send(*sender, "from the source");
@@ -190,12 +188,11 @@ TEST_F(Nonrooted, M24_LoopbackIsWhetherASocketHearsItself) {
 TEST_F(Nonrooted, M26_ClosingLeavesTheGroup) {
     Member leaf = open(0);
     ASSERT_TRUE(leaf.socket.join_leaf(kGroup));
-    ASSERT_EQ(report_from(0).report.records[0].type,
-              igmp::RecordType::change_to_exclude);
+    ASSERT_EQ(report_from(0).report.records[0].type, igmp::RecordType::to_exclude);
     leaf.socket.close();
     ASSERT_TRUE(eventually([&] {
         const auto report = network.report_from(0, network.reports_from(0) - 1, 1s);
-        return report->report.records[0].type == igmp::RecordType::change_to_include;
+        return report->report.records[0].type == igmp::RecordType::to_include;
     }));
     EXPECT_THAT(runtime.status().memberships, IsEmpty());
 }

@@ -1,5 +1,5 @@
 // What accept says and does in rooted sessions, and what waits for it (M16 to M19).
-#include <tests/dpdk/rooted_under_test.h>
+#include <tests/dpdk/sockets_under_test.h>
 
 #include <atomic>
 

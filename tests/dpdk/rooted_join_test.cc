@@ -1,6 +1,6 @@
 // How rooted sessions are joined: invitations, requests, what goes with them and what can go wrong
 // (M5, M6, M9 to M15).
-#include <tests/dpdk/rooted_under_test.h>
+#include <tests/dpdk/sockets_under_test.h>
 
 #include <set>
 
