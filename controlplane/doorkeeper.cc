@@ -13,8 +13,8 @@ bool Doorkeeper::lets_in(const Peer& peer, Instant now) {
         return false;
     }
     const auto others = untold_ == 0 ? std::string() : fmt::format(" ({} more since)", untold_);
-    log_(fmt::format("not let in: {} from {}: {}{}", peer.name, peer.endpoint.to_string(),
-                     decision.text, others));
+    log_(fmt::format("not let in: {}{}: {}{}", peer.name.empty() ? "" : peer.name + " from ",
+                     peer.endpoint.to_string(), decision.text, others));
     told_at_ = now;
     untold_ = 0;
     return false;

@@ -380,6 +380,10 @@ Parsed<void> TlsContext::load_certificates(const TlsOptions& options,
     return {};
 }
 
+bool TlsContext::can_connect() const {
+    return secret_->keys.empty() || secret_->keys.contains(secret_->own_identity);
+}
+
 ssl_st* TlsContext::new_session(bool listener) const {
     SSL* const session = SSL_new(context_.get());
     if (session == nullptr) throw std::bad_alloc();

@@ -48,6 +48,10 @@ public:
     /// One sentence each: what works but should be put right, e.g. a key that others can read.
     [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
+    /// Whether there is something to show when connecting: a certificate, the key of psk_identity,
+    /// or the only key of the file.
+    [[nodiscard]] bool can_connect() const;
+
     /// A session for one connection; the caller frees it (SSL_free). Never null.
     [[nodiscard]] ssl_st* new_session(bool listener) const;
 

@@ -3,10 +3,13 @@
 
 #include <joinleaf/address.h>
 #include <joinleaf/clock.h>
+#include <joinleaf/session.h>
 #include <joinleaf/source_filter.h>
 #include <joinleaf/status.h>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace joinleaf::app {
@@ -23,6 +26,39 @@ struct Started {
     double start_ms = 0;  ///< since the program began
 };
 
+/// Leaves are let in here, or an invitation is waited for.
+struct Listening {
+    ControlEndpoint at;
+    bool tls = false;
+};
+
+/// The rooted session that a leaf has come into.
+struct SessionFacts {
+    Peer root;
+    std::string user_data;  ///< what came with the root's answer, or with its invitation
+    bool invited = false;
+};
+
+/// One leaf of a root.
+struct LeafFacts {
+    std::uint64_t number = 0;  ///< 1, 2 ... as they join
+    Peer peer;
+    std::string caller_data;  ///< what came with its request
+    bool invited = false;
+};
+
+struct LeafCounts {
+    std::uint64_t joined = 0;
+    std::uint64_t left = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t now = 0;
+};
+
+/// Why a session ended, in a word: as a root sees a leaf go, or as a leaf sees the end.
+[[nodiscard]] std::string_view close_reason(Role role, const std::error_code& reason) noexcept;
+/// Octets as text.
+[[nodiscard]] std::string text_of(const UserData& data);
+
 /// A join has completed.
 struct Connected {
     GroupEndpoint group;
@@ -31,6 +67,7 @@ struct Connected {
     double connect_ms = 0;      ///< from the call to `at`
     double since_start_ms = 0;  ///< from the program's begin to `at`
     std::optional<double> first_datagram_ms;  ///< from `at` to the first datagram of this join
+    std::optional<SessionFacts> session;      ///< of a leaf that a root let in
 };
 
 /// How it goes. The rates are those of the last second.
@@ -48,6 +85,7 @@ struct Summary {
     double packets_per_second = 0;
     double bits_per_second = 0;
     std::vector<Connected> joins;
+    std::optional<LeafCounts> leaves;  ///< of a root that lets leaves in
     double resident_mb = 0;
 };
 

@@ -30,6 +30,12 @@ Across a network, from one machine to others:
   joinleaf leaf --port eth1 --address 10.0.0.12/24 --join 239.1.1.1:5000 --output copy.bin
   joinleaf root --port eth1 --address 10.0.0.11/24 --group 239.1.1.1:5000 --input file.bin
 
+With a root that decides who may listen (admission over TCP; data by multicast as above):
+  joinleaf root --port eth1 --address 10.0.0.11/24 --group 232.1.1.1:5000 --input file.bin \
+      --listen 192.0.2.11:7000 --policy policy.toml --tls-psk keys.psk
+  joinleaf leaf --port eth1 --address 10.0.0.12/24 --root 192.0.2.11:7000 --tls-psk mine.psk \
+      --output copy.bin
+
 Ports (--port):
   0000:03:00.0           a network card by its PCI address, bound to vfio-pci
   eth1                   a kernel interface (AF_PACKET); xdp:eth1 for AF_XDP
@@ -46,10 +52,16 @@ const std::string_view kRootFooter =
   joinleaf root --port eth1 --address 10.0.0.11/24 --group 239.1.1.1:5000 --input file.bin
   tail -f feed.log | joinleaf root --port 0000:03:00.0 --address 10.0.0.11/24 \
       --group 232.1.1.1:5000 --scope 8 --rate 10000 --input -
+  joinleaf root --port eth1 --address 10.0.0.11/24 --group 232.1.1.1:5000 --input file.bin \
+      --listen 192.0.2.11:7000 --policy policy.toml --tls-psk keys.psk --wait-leaves 2
+  joinleaf root --port eth1 --address 10.0.0.11/24 --group 232.1.1.1:5000 --input file.bin \
+      --invite 192.0.2.12:7001 --invite 192.0.2.13:7001 --wait-leaves 2
 
+With --listen or --invite the root decides who may listen, and its end is the session's.
 The input is cut into chunks, each one datagram; from a terminal each line is one. When the input
 ends, everything is let out and the program exits. Leaves must have joined before: multicast does
-not repeat. A rate that the slowest leaf and the network hold keeps them from losing any.
+not repeat (--wait-leaves waits for those that are let in). A rate that the slowest leaf and the
+network hold keeps them from losing any.
 Ports, exit codes: joinleaf --help)";
 
 const std::string_view kLeafFooter =
@@ -57,9 +69,13 @@ const std::string_view kLeafFooter =
   joinleaf leaf --port eth1 --address 10.0.0.12/24 --join 239.1.1.1:5000 --output copy.bin
   joinleaf leaf --port eth1 --address 10.0.0.12/24 --join 232.1.1.1:5000 \
       --source 10.0.0.11 --output null --duration 10 --json
+  joinleaf leaf --port eth1 --address 10.0.0.12/24 --root 192.0.2.11:7000 --name desk-7 \
+      --tls-psk mine.psk --output copy.bin
+  joinleaf leaf --port eth1 --address 10.0.0.12/24 --listen 192.0.2.12:7001 --output copy.bin
 
 Payloads are written in the order they arrive. The leaf runs until --count, --duration, SIGINT or
-SIGTERM; then it leaves the groups, writes what has arrived and exits.
+SIGTERM; then it leaves the groups, writes what has arrived and exits. With --root or --listen also
+until the root ends the session (exit code 0), expels the leaf or is lost (exit code 1).
 Ports, exit codes: joinleaf --help)";
 
 const std::string_view kDemoFooter =
@@ -68,7 +84,8 @@ const std::string_view kDemoFooter =
   joinleaf demo --size 1000 --rate 50000 --json
 
 A root and two leaves in this process, joined by a small switch that reads IGMP. A file goes to
-both leaves, its SHA-256 is compared, the latency is measured, and one leaf leaves.
+both leaves, its SHA-256 is compared, the latency is measured, and one leaf leaves. Then a root
+decides who may listen: it invites a leaf, lets one in that asks, refuses a stranger, and expels.
 Exit code 0: both leaves hold the file and nothing was lost; 1: not, with the reason.)";
 
 }  // namespace joinleaf::app

@@ -1,12 +1,15 @@
 // The command `leaf`: joins groups and writes what arrives, in the order it arrives.
+#include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/idle.h>
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/output.h>
 #include <apps/joinleaf/process.h>
+#include <apps/joinleaf/rooted_leaf.h>
 #include <apps/joinleaf/run.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace joinleaf::app {
@@ -23,7 +26,7 @@ class Subscriber {
 public:
     Subscriber(const LeafOptions& options, Receiver& receiver, Output& output)
         : options_(options), receiver_(receiver), output_(output) {
-        first_of_join_.resize(options.groups.size());
+        first_of_join_.resize(std::max<std::size_t>(options.groups.size(), 1));
     }
 
     /// Writes until `should_stop(now)` says so or --count is reached. Returns which.
@@ -152,7 +155,9 @@ std::vector<Member> join_groups(Runtime& runtime, const LeafOptions& options,
 Summary summary_of(Status status, const std::vector<Member>& members,
                    const Subscriber& subscriber) {
     const Ticker::Taken taken = subscriber.taken();
-    Summary summary{.seconds = seconds_between(members.front().connected.at, status.taken_at),
+    Summary summary{.seconds = members.empty()
+                                   ? 0
+                                   : seconds_between(members.front().connected.at, status.taken_at),
                     .port = std::move(status.ports.at(0)),
                     .resident_mb = resident_megabytes()};
     summary.port.counters.delivered = taken.datagrams;
@@ -174,30 +179,45 @@ Summary summary_of(Status status, const std::vector<Member>& members,
 int run_leaf(const LeafOptions& options, Surroundings& surroundings) {
     auto& report = surroundings.report;
     Output::check(options.output);
+    if (options.admission) {
+        check_files(options.admission->options, options.admission->root.has_value());
+    }
     PortOptions port = options.port;
     port.buffers = kBuffers;
     Runtime runtime = start_one_port(Role::leaf, options.common, port, surroundings);
     Output output = Output::open(options.output);
     output.stop_waiting_on(surroundings.signals.fd());
     Receiver receiver = must(runtime.open_receiver({.capacity = kQueue}), "open a receive queue");
-    std::vector<Member> members = join_groups(runtime, options, receiver, surroundings);
+    std::optional<RootedLeaf> session;
+    std::vector<Member> members;
+    if (options.admission) {
+        session.emplace(runtime, options, receiver, surroundings);
+        if (auto connected = session->enter()) {
+            members.push_back({session->socket(), *std::move(connected)});
+        }
+    } else {
+        members = join_groups(runtime, options, receiver, surroundings);
+    }
 
-    const Instant joined = members.back().connected.at;
+    const Instant joined = members.empty() ? Instant::clock::now() : members.back().connected.at;
     Ticker ticker(Role::leaf, runtime, report, joined);
     Subscriber subscriber(options, receiver, output);
     const Outcome outcome = receive(subscriber, [&](Instant now) -> std::string_view {
         ticker.tick(now, subscriber.taken());
         if (surroundings.signals.asked_to_stop()) return "signal";
         if (options.duration && now - joined >= *options.duration) return "duration";
-        return "";
+        return session ? session->ended() : "";
     });
     report.json({{"event", "closed"}, {"reason", outcome.reason}});
     for (auto& member : members) member.socket.close();
     const auto failed = outcome.failed ? outcome.failed : finish(subscriber, output);
     const Status status = runtime.status();
+    if (session) session->close();
     runtime.stop();
     tell(Role::leaf, summary_of(status, members, subscriber), report);
     if (failed) throw *failed;
+    const auto complaint = session ? session->complaint() : std::nullopt;
+    if (complaint) throw Failure(*complaint);
     return kExitDone;
 }
 

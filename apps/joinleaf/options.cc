@@ -1,56 +1,15 @@
 // The command line: what CLI11 collects as text, and the checks that turn it into options.
 #include <apps/joinleaf/help.h>
-#include <apps/joinleaf/options.h>
-#include <apps/joinleaf/values.h>
-#include <fmt/format.h>
+#include <apps/joinleaf/typed.h>
 #include <net/vlan.h>
 
 #include <limits>
-#include <stdexcept>
 
 namespace joinleaf::app {
 namespace {
 
 constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kMegabyte = 1'000'000;
-
-/// As typed; an empty optional or vector: not given.
-struct Typed {
-    using Text = std::optional<std::string>;
-    std::vector<std::string> cpus;
-    Text eal;
-    bool json = false;
-    bool quiet = false;
-
-    Text port, address, vlan, mtu, robustness, igmp_version;
-    bool require_router_alert = false;
-
-    Text group, scope, rate, chunk, linger, input;
-    bool no_udp_checksum = false;
-
-    std::vector<std::string> joins, sources, excludes;
-    Text output, count, duration;
-
-    Text size;
-};
-
-/// Wrong use, found while options are made out of what was typed.
-class WrongUse : public std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-template <class T>
-T valid(Parsed<T> parsed) {
-    if (!parsed) throw WrongUse(parsed.error());
-    if constexpr (!std::is_void_v<T>) return *std::move(parsed);
-}
-
-/// Puts the option's name before the error of a type that does not know it.
-template <class T>
-T valid(std::string_view option, Parsed<T> parsed) {
-    if (!parsed) throw WrongUse(fmt::format("{}: {}", option, parsed.error()));
-    return *std::move(parsed);
-}
 
 const std::string& needed(const Typed::Text& text, std::string_view option,
                           std::string_view example) {
@@ -83,6 +42,7 @@ PortOptions port_options(const Typed& typed) {
                          Ipv4Interface::parse(needed(typed.address, "--address", "10.0.0.11/24")));
     if (typed.vlan) port.vlan = valid("--vlan", net::VlanStack::parse(*typed.vlan)).to_string();
     port.mtu = static_cast<std::uint16_t>(whole(typed.mtu, "--mtu", 68, 65535, port.mtu));
+    if (typed.gateway) port.gateway = valid(parse_source("--gateway", *typed.gateway));
     port.robustness =
         static_cast<std::uint8_t>(whole(typed.robustness, "--robustness", 1, 7, port.robustness));
     port.minimum_igmp_version = static_cast<std::uint8_t>(
@@ -106,14 +66,19 @@ RootOptions root_options(const Typed& typed) {
     root.linger = std::chrono::milliseconds(whole(typed.linger, "--linger-ms", 0, 3'600'000,
                                                   static_cast<std::uint64_t>(root.linger.count())));
     root.input = needed(typed.input, "--input", "file.bin (or - for standard input)");
+    root.admission = root_admission(typed, group);
+    if (root.admission) root.admission->options.session.scope = root.scope;
     return root;
 }
 
 LeafOptions leaf_options(const Typed& typed) {
-    if (typed.joins.empty()) {
-        throw WrongUse("--join is missing; add it, as in --join 239.1.1.1:5000");
-    }
     LeafOptions leaf;
+    leaf.admission = leaf_admission(typed);
+    if (typed.joins.empty() && !leaf.admission) {
+        throw WrongUse(
+            "--join is missing; add it, as in --join 239.1.1.1:5000, or --root or "
+            "--listen to be let in by a root");
+    }
     leaf.sources = valid(parse_sources(typed.sources, typed.excludes));
     for (const auto& text : typed.joins) {
         const auto group = valid("--join", GroupEndpoint::parse(text));
@@ -169,6 +134,44 @@ void add_run(CLI::App& app, Typed& typed) {
     app.set_help_flag("-h,--help", "this text")->group(kRun);
 }
 
+void add_tls(CLI::App& app, Typed& typed, const char* who_dials) {
+    constexpr auto kTls = "TLS 1.3 for admission";
+    add(app, kTls, "--tls-psk", typed.tls_psk, "FILE", "pre-shared keys, a line IDENTITY:HEX each");
+    add(app, kTls, "--tls-identity", typed.tls_identity, "ID",
+        fmt::format("which of them to show ({}); the only one unless given", who_dials).c_str());
+    add(app, kTls, "--tls-cert", typed.tls_cert, "FILE", "or certificates: one's own, PEM");
+    add(app, kTls, "--tls-key", typed.tls_key, "FILE", "its key, PEM");
+    add(app, kTls, "--tls-ca", typed.tls_ca, "FILE", "whose certificates are believed, PEM");
+    add(app, kTls, "--tls-peer", typed.tls_peer, "NAME",
+        fmt::format("the name to find in the other's ({})", who_dials).c_str());
+}
+
+void add_root_admission(CLI::App& app, Typed& typed) {
+    constexpr auto kWho = "Who may listen (without these: whoever joins the group)";
+    add(app, kWho, "--listen", typed.listen, "IP:PORT", "let leaves in that ask here, by TCP");
+    add(app, kWho, "--invite", typed.invites, "IP:PORT...",
+        "invite the leaves that listen there, again until they come");
+    add(app, kWho, "--policy", typed.policy, "FILE", "whom to let in (TOML); all unless given");
+    add(app, kWho, "--scheme", typed.scheme, "NAME",
+        "rooted (default), or rooted-control: all hear all");
+    add(app, kWho, "--name", typed.name, "NAME", "what this root calls itself");
+    add(app, kWho, "--dead-after", typed.dead_after, "SECONDS",
+        "a leaf silent for so long is gone; 3 unless given");
+    add(app, kWho, "--wait-leaves", typed.wait_leaves, "N", "publish when N leaves have joined");
+    add_tls(app, typed, "--invite");
+}
+
+void add_leaf_admission(CLI::App& app, Typed& typed) {
+    constexpr auto kWho = "Being let in by a root (in place of --join)";
+    add(app, kWho, "--root", typed.root, "IP:PORT", "ask the root that listens there, by TCP");
+    add(app, kWho, "--listen", typed.listen, "IP:PORT", "or wait here for a root's invitation");
+    add(app, kWho, "--name", typed.name, "NAME", "what this leaf calls itself");
+    add(app, kWho, "--caller-data", typed.caller_data, "TEXT", "goes with the request (--root)");
+    add(app, kWho, "--gateway", typed.gateway, "IP",
+        "where data for a root beyond the port's subnet goes");
+    add_tls(app, typed, "--root");
+}
+
 void add_root(CLI::App& app, Typed& typed) {
     constexpr auto kWhat = "What to publish";
     add(app, kWhat, "--group", typed.group, "GROUP:PORT (needed)",
@@ -183,6 +186,7 @@ void add_root(CLI::App& app, Typed& typed) {
     add_flag(app, kWhat, "--no-udp-checksum", typed.no_udp_checksum, "send UDP checksum 0");
     add(app, kWhat, "--linger-ms", typed.linger, "MS",
         "keep the port open this long after the last one; 100");
+    add_root_admission(app, typed);
     add_port(app, typed);
     add_run(app, typed);
 }
@@ -190,7 +194,7 @@ void add_root(CLI::App& app, Typed& typed) {
 void add_leaf(CLI::App& app, Typed& typed) {
     constexpr auto kWhat = "What to receive";
     constexpr auto kIgmp = "IGMP";
-    add(app, kWhat, "--join", typed.joins, "GROUP:PORT... (needed)",
+    add(app, kWhat, "--join", typed.joins, "GROUP:PORT...",
         "multicast group and UDP port, as in 239.1.1.1:5000");
     add(app, kWhat, "--source", typed.sources, "IP...",
         "only from these senders (needed in 232.0.0.0/8)");
@@ -199,6 +203,7 @@ void add_leaf(CLI::App& app, Typed& typed) {
         "a file, - for standard output, null to count only");
     add(app, kWhat, "--count", typed.count, "N", "stop after N datagrams");
     add(app, kWhat, "--duration", typed.duration, "SECONDS", "stop this long after the join");
+    add_leaf_admission(app, typed);
     add_port(app, typed);
     add(app, kIgmp, "--robustness", typed.robustness, "N",
         "how often a change is reported, 1 to 7; 2 unless given");
@@ -272,15 +277,15 @@ Invocation parse_command_line(const std::vector<std::string>& arguments) {
     app.set_version_flag("--version", "joinleaf " JOINLEAF_VERSION, "the version");
     app.require_subcommand(1);
 
-    auto* root = add_command(
-        app, "root", "publish a file or a stream to a multicast group",
-        "joinleaf root --port PORT --address IP/LEN --group GROUP:PORT --input FILE|- [options]",
-        kRootFooter);
+    auto* root = add_command(app, "root", "publish a file or a stream to a multicast group",
+                             "joinleaf root --port PORT --address IP/LEN --group GROUP:PORT "
+                             "--input FILE|- [options]",
+                             kRootFooter);
     add_root(*root, typed);
     auto* leaf = add_command(
         app, "leaf", "join a multicast group and write what arrives",
-        "joinleaf leaf --port PORT --address IP/LEN --join GROUP:PORT --output FILE|-|null "
-        "[options]",
+        "joinleaf leaf --port PORT --address IP/LEN {--join GROUP:PORT | --root IP:PORT |\n"
+        "                     --listen IP:PORT} --output FILE|-|null [options]",
         kLeafFooter);
     add_leaf(*leaf, typed);
     auto* demo = add_command(app, "demo", "a root and two leaves on this machine, no NIC needed",

@@ -29,6 +29,23 @@ struct CommonOptions {
     bool quiet = false;
 };
 
+/// A root that decides who may listen.
+struct RootAdmission {
+    Scheme scheme = kRootedRooted;
+    std::optional<ControlEndpoint> listen;
+    std::vector<ControlEndpoint> invite;
+    AdmissionOptions options;
+    std::uint64_t wait_leaves = 0;  ///< that must have joined before anything is published
+};
+
+/// A leaf that is let in by a root: it asks one, or waits for an invitation. One of the two is set.
+struct LeafAdmission {
+    std::optional<ControlEndpoint> root;
+    std::optional<ControlEndpoint> listen;
+    AdmissionOptions options;
+    UserData caller_data;
+};
+
 struct RootOptions {
     CommonOptions common;
     PortOptions port;
@@ -39,13 +56,15 @@ struct RootOptions {
     bool udp_checksum = true;
     std::chrono::milliseconds linger{100};
     std::string input;  ///< a path, or "-"
+    std::optional<RootAdmission> admission;
 };
 
 struct LeafOptions {
     CommonOptions common;
     PortOptions port;
-    std::vector<GroupEndpoint> groups;
+    std::vector<GroupEndpoint> groups;  ///< empty with `admission`: the root names the group
     SourceFilter sources;
+    std::optional<LeafAdmission> admission;
     std::string output;  ///< a path, "-" or "null"
     std::optional<std::uint64_t> count;
     std::optional<Duration> duration;

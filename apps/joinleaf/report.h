@@ -18,12 +18,19 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json json_of(const PortStatus& port);
 [[nodiscard]] Json json_of(Role role, const Started& started);
 [[nodiscard]] Json json_of(const Connected& connected);
+[[nodiscard]] Json json_of(const Listening& listening);
+[[nodiscard]] Json json_of_joined(const LeafFacts& leaf);
+[[nodiscard]] Json json_of_left(const LeafFacts& leaf, std::string_view reason);
+[[nodiscard]] Json json_of_refused(const Peer& peer, std::string_view why);
 [[nodiscard]] Json json_of(const Progress& progress);
 [[nodiscard]] Json json_of(Role role, const Summary& summary);
 
 // The lines for a person, without the program's name in front. Pure.
 [[nodiscard]] std::string text_of(const Started& started);
 [[nodiscard]] std::string text_of(Role role, const Connected& connected);
+[[nodiscard]] std::string text_of(Role role, const Listening& listening);
+[[nodiscard]] std::string text_of_joined(const LeafFacts& leaf);
+[[nodiscard]] std::string text_of_left(const LeafFacts& leaf, std::string_view reason);
 [[nodiscard]] std::string text_of(Role role, const Progress& progress);
 [[nodiscard]] std::vector<std::string> text_of(Role role, const Summary& summary);
 

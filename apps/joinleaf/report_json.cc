@@ -56,12 +56,50 @@ Json json_of(Role role, const Started& started) {
 }
 
 Json json_of(const Connected& connected) {
-    return {{"event", "connected"},
-            {"group", connected.group.to_string()},
-            {"sources", connected.sources.to_string()},
-            {"at_ns", nanoseconds(connected.at)},
-            {"connect_ms", rounded(connected.connect_ms)},
-            {"since_start_ms", rounded(connected.since_start_ms)}};
+    Json json{{"event", "connected"},
+              {"group", connected.group.to_string()},
+              {"sources", connected.sources.to_string()},
+              {"at_ns", nanoseconds(connected.at)},
+              {"connect_ms", rounded(connected.connect_ms)},
+              {"since_start_ms", rounded(connected.since_start_ms)}};
+    if (const auto& session = connected.session) {
+        json["root"] = session->root.endpoint.to_string();
+        json["name"] = session->root.name;
+        json["identity"] = session->root.identity;
+        json["root_address"] = session->root.data_address.to_string();
+        json[session->invited ? "caller_data" : "callee_data"] = session->user_data;
+    }
+    return json;
+}
+
+Json json_of(const Listening& listening) {
+    return {{"event", "listening"}, {"at", listening.at.to_string()}, {"tls", listening.tls}};
+}
+
+Json json_of_joined(const LeafFacts& leaf) {
+    return {{"event", "leaf_joined"},
+            {"leaf", leaf.number},
+            {"name", leaf.peer.name},
+            {"identity", leaf.peer.identity},
+            {"endpoint", leaf.peer.endpoint.to_string()},
+            {"data_address", leaf.peer.data_address.to_string()},
+            {"invited", leaf.invited},
+            {"caller_data", leaf.caller_data}};
+}
+
+Json json_of_left(const LeafFacts& leaf, std::string_view reason) {
+    return {{"event", "leaf_left"},
+            {"leaf", leaf.number},
+            {"name", leaf.peer.name},
+            {"reason", reason}};
+}
+
+Json json_of_refused(const Peer& peer, std::string_view why) {
+    return {{"event", "refused"},
+            {"endpoint", peer.endpoint.to_string()},
+            {"name", peer.name},
+            {"identity", peer.identity},
+            {"why", why}};
 }
 
 Json json_of(const Progress& progress) {
@@ -88,26 +126,33 @@ Json json_of(Role role, const Summary& summary) {
                          {"connect_ms", rounded(join.connect_ms)},
                          {"first_datagram_ms", optional_number(join.first_datagram_ms)}});
     }
-    return {{"event", "summary"},
-            {"role", name(role)},
-            {"seconds", rounded(summary.seconds)},
-            {"received", counters.received},
-            {"received_bytes", counters.received_bytes},
-            {"transmitted", counters.transmitted},
-            {"delivered", counters.delivered},
-            {"delivered_bytes", counters.delivered_bytes},
-            {"sent", counters.sent},
-            {"sent_bytes", counters.sent_bytes},
-            {"pps", rounded(summary.packets_per_second)},
-            {"bps", rounded(summary.bits_per_second)},
-            {"missed", counters.missed},
-            {"errors", counters.errors},
-            {"no_mbuf", counters.no_mbuf},
-            {"drops", json_of(counters.drops)},
-            {"joins", std::move(joins)},
-            {"port", json_of(summary.port)},
-            {"querier", json_of(summary.port.querier)},
-            {"resident_mb", rounded(summary.resident_mb)}};
+    Json json{{"event", "summary"},
+              {"role", name(role)},
+              {"seconds", rounded(summary.seconds)},
+              {"received", counters.received},
+              {"received_bytes", counters.received_bytes},
+              {"transmitted", counters.transmitted},
+              {"delivered", counters.delivered},
+              {"delivered_bytes", counters.delivered_bytes},
+              {"sent", counters.sent},
+              {"sent_bytes", counters.sent_bytes},
+              {"pps", rounded(summary.packets_per_second)},
+              {"bps", rounded(summary.bits_per_second)},
+              {"missed", counters.missed},
+              {"errors", counters.errors},
+              {"no_mbuf", counters.no_mbuf},
+              {"drops", json_of(counters.drops)},
+              {"joins", std::move(joins)},
+              {"port", json_of(summary.port)},
+              {"querier", json_of(summary.port.querier)},
+              {"resident_mb", rounded(summary.resident_mb)}};
+    if (const auto& leaves = summary.leaves) {
+        json["leaves"] = {{"joined", leaves->joined},
+                          {"left", leaves->left},
+                          {"refused", leaves->refused},
+                          {"now", leaves->now}};
+    }
+    return json;
 }
 
 }  // namespace joinleaf::app

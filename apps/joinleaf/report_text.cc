@@ -13,6 +13,13 @@ std::string rates(double packets_per_second, double bits_per_second) {
     return fmt::format("{}, {}", packet_rate(packets_per_second), bit_rate(bits_per_second));
 }
 
+/// As in "desk-7 at 192.0.2.12:40312, proven to be alice".
+std::string text_of(const Peer& peer) {
+    return fmt::format("{}{}{}", peer.name.empty() ? "" : peer.name + " at ",
+                       peer.endpoint.to_string(),
+                       peer.identity.empty() ? "" : ", proven to be " + peer.identity);
+}
+
 std::string data_moved(Role role, const PortCounters& counters) {
     return role == Role::root ? fmt::format("sent {}", grouped(counters.sent))
                               : fmt::format("delivered {}", grouped(counters.delivered));
@@ -52,15 +59,46 @@ std::string text_of(const Started& started) {
                        started.hugepages ? "hugepages" : "no hugepages");
 }
 
+std::string_view close_reason(Role role, const std::error_code& reason) noexcept {
+    if (!reason) return role == Role::root ? "closed" : "session_closed";
+    if (reason == std::errc::connection_aborted) return "expelled";
+    if (reason == std::errc::timed_out) return "timed_out";
+    if (reason == std::errc::network_down) return "network_down";
+    return "reset";
+}
+
+std::string text_of(const UserData& data) {
+    return {reinterpret_cast<const char*>(data.data()), data.size()};
+}
+
 std::string text_of(Role role, const Connected& connected) {
     if (role == Role::root) {
         return fmt::format("publishes to {}", connected.group.to_string());
     }
+    const auto& session = connected.session;
     return fmt::format(
-        "joined {} for {}: the report left {:.2f} ms after the call, {:.0f} ms "
+        "joined {} for {}{}: the report left {:.2f} ms after the call, {:.0f} ms "
         "after the start",
-        connected.group.to_string(), connected.sources.to_string(), connected.connect_ms,
+        connected.group.to_string(), connected.sources.to_string(),
+        session ? fmt::format(", let in by {}", text_of(session->root)) : "", connected.connect_ms,
         connected.since_start_ms);
+}
+
+std::string text_of(Role role, const Listening& listening) {
+    return fmt::format("{} at {} ({})",
+                       role == Role::root ? "lets leaves in" : "waits for an invitation",
+                       listening.at.to_string(), listening.tls ? "TLS 1.3" : "without TLS");
+}
+
+std::string text_of_joined(const LeafFacts& leaf) {
+    return fmt::format("leaf {} has joined{}: {}, data address {}{}", leaf.number,
+                       leaf.invited ? ", invited" : "", text_of(leaf.peer),
+                       leaf.peer.data_address.to_string(),
+                       leaf.caller_data.empty() ? "" : fmt::format(", '{}'", leaf.caller_data));
+}
+
+std::string text_of_left(const LeafFacts& leaf, std::string_view reason) {
+    return fmt::format("leaf {} has left ({}): {}", leaf.number, reason, text_of(leaf.peer));
 }
 
 std::string text_of(Role role, const Progress& progress) {
@@ -78,6 +116,11 @@ std::vector<std::string> text_of(Role role, const Summary& summary) {
     lines.push_back(fmt::format("{} datagrams, {} octets in {:.2f} s ({} while they flowed)",
                                 data_moved(role, counters), grouped(octets), summary.seconds,
                                 rates(summary.packets_per_second, summary.bits_per_second)));
+    if (const auto& leaves = summary.leaves) {
+        lines.push_back(fmt::format("leaves: {} joined, {} left, {} refused, {} to the end",
+                                    grouped(leaves->joined), grouped(leaves->left),
+                                    grouped(leaves->refused), grouped(leaves->now)));
+    }
     if (losses(counters) == 0) lines.push_back("lost nothing on this port");
     for (const auto& line : text_of_losses(counters)) lines.push_back("  " + line);
     return lines;

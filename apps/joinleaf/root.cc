@@ -1,4 +1,6 @@
 // The command `root`: publishes a file or a stream, one datagram a chunk.
+#include <apps/joinleaf/admission_files.h>
+#include <apps/joinleaf/admitter.h>
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/idle.h>
 #include <apps/joinleaf/input.h>
@@ -19,6 +21,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kStuck = 5s;
 constexpr int kWaitMs = 200;  // for a quiet input, between two looks at the clock
+constexpr int kLookMs = 20;   // for leaves to join
 
 /// Moves the input into the socket's queue; ends with it, or when a signal asks for it.
 class Publisher {
@@ -125,15 +128,46 @@ private:
     std::optional<Instant> first_at_;
 };
 
-Socket open_socket(Runtime& runtime, const RootOptions& options) {
+SenderOptions sender_options(const RootOptions& options) {
+    return {.capacity = 4096,
+            .packets_per_second = options.packets_per_second,
+            .udp_checksum = options.udp_checksum};
+}
+
+/// A publisher without admission: in the group's scheme it is a leaf of the control plane.
+Socket open_publisher(Runtime& runtime, const RootOptions& options) {
     SocketOptions socket_options{
         .scheme = kSourceSpecific, .control_role = ControlRole::leaf, .data_role = DataRole::root};
-    socket_options.sender.capacity = 4096;
-    socket_options.sender.packets_per_second = options.packets_per_second;
-    socket_options.sender.udp_checksum = options.udp_checksum;
+    socket_options.sender = sender_options(options);
     Socket socket = must(runtime.open(socket_options), "open a socket");
     must(socket.set_scope(options.scope), fmt::format("set the scope to {}", options.scope));
     return socket;
+}
+
+Connected connected_root(Socket& root, GroupEndpoint group, Instant called,
+                         Surroundings& surroundings) {
+    const Instant at = must(root.connected_at(), "publish");
+    const Connected connected{.group = group,
+                              .at = at,
+                              .connect_ms = milliseconds_between(called, at),
+                              .since_start_ms = milliseconds_between(surroundings.began, at)};
+    surroundings.report.json(json_of(connected));
+    surroundings.report.text(text_of(Role::root, connected));
+    return connected;
+}
+
+/// Returns false when a signal asked for the end first.
+bool wait_for_leaves(const Admitter& admitter, std::uint64_t count, Surroundings& surroundings) {
+    if (admitter.counts().now < count) {
+        surroundings.report.text(
+            fmt::format("publishes when {} leaves have joined", grouped(count)));
+    }
+    while (admitter.counts().now < count) {
+        pollfd signal{surroundings.signals.fd(), POLLIN, 0};
+        ::poll(&signal, 1, kLookMs);
+        if (surroundings.signals.asked_to_stop()) return false;
+    }
+    return true;
 }
 
 Summary summary_of(const Status& status, const Connected& connected,
@@ -154,17 +188,32 @@ Summary summary_of(const Status& status, const Connected& connected,
 int run_root(const RootOptions& options, Surroundings& surroundings) {
     auto& report = surroundings.report;
     Input input = Input::open(options.input);
+    if (options.admission) {
+        check_files(options.admission->options, !options.admission->invite.empty());
+    }
     Runtime runtime = start_one_port(Role::root, options.common, options.port, surroundings);
-    Socket socket = open_socket(runtime, options);
-    const Connected connected =
-        join(socket, options.group,
-             {.direction = Direction::sender_only, .sources = SourceFilter::nothing()}, Role::root,
-             surroundings);
+    const Instant called = Instant::clock::now();
+    std::optional<Admitter> admitter;
+    Socket socket;
+    Connected connected{.group = options.group};
+    if (options.admission) {
+        admitter.emplace(runtime, *options.admission, sender_options(options), report);
+        socket = admitter->root();
+        connected = connected_root(socket, options.group, called, surroundings);
+        admitter->begin();
+    } else {
+        socket = open_publisher(runtime, options);
+        connected = join(socket, options.group,
+                         {.direction = Direction::sender_only, .sources = SourceFilter::nothing()},
+                         Role::root, surroundings);
+    }
 
+    const bool begins =
+        !admitter || wait_for_leaves(*admitter, options.admission->wait_leaves, surroundings);
     Ticker ticker(Role::root, runtime, report, connected.at);
     Publisher publisher(options, input, must(socket.sender(), "send"), ticker,
                         surroundings.signals);
-    const std::string_view reason = publisher.run();
+    const std::string_view reason = begins ? publisher.run() : "signal";
     const Instant last_at = Instant::clock::now();
     report.json({{"event", "closed"}, {"reason", reason}});
     if (reason == "end_of_input") {
@@ -172,9 +221,14 @@ int run_root(const RootOptions& options, Surroundings& surroundings) {
         ::poll(&signal, 1, static_cast<int>(options.linger.count()));
     }
     const Status status = runtime.status();
+    Summary summary = summary_of(status, connected, publisher.first_at(), last_at);
+    if (admitter) {
+        admitter->end();
+        summary.leaves = admitter->counts();
+    }
     socket.close();
     runtime.stop();
-    tell(Role::root, summary_of(status, connected, publisher.first_at(), last_at), report);
+    tell(Role::root, summary, report);
 
     const std::uint64_t sent = status.ports.at(0).counters.sent;
     const bool on_wire = options.scope != 0;  // M23

@@ -15,6 +15,11 @@ using namespace std::chrono_literals;
 std::string_view cure_for(const std::error_code& why) {
     if (why == std::errc::network_down) return "; the port has no link: plug it in, or set it up";
     if (why == std::errc::no_buffer_space) return "; close other joins, or allow more of them";
+    if (why == std::errc::address_in_use)
+        return "; another program listens there: take another port";
+    if (why == std::errc::address_not_available) {
+        return "; it is not an address of this host: 'ip address' lists them";
+    }
     if (why == std::errc::timed_out) return "; the worker did not answer: is its CPU overloaded?";
     return "";
 }

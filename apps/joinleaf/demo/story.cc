@@ -20,7 +20,6 @@ using namespace std::chrono_literals;
 
 constexpr GroupEndpoint kGroup{GroupAddress::of(239, 77, 0, 1), UdpPort::of(5000)};
 constexpr std::array<std::string_view, 3> kWires{"demo-root", "demo-leaf1", "demo-leaf2"};
-constexpr std::size_t kRootPort = 0;
 
 /// Datagrams between the root's socket and the slower leaf. A wire holds 4095, so that no port
 /// ever has to wait for another, however the machine shares out its CPUs.
@@ -85,7 +84,7 @@ Story::Story(const DemoOptions& options, Surroundings& surroundings)
 }
 
 Story::~Story() {
-    for (auto& leaf : leaves_) leaf.socket = Socket();  // before the runtime they belong to
+    for (auto& leaf : leaves_) leaf.socket = leaf.session = Socket();  // before the runtime
 }
 
 void Story::show_ports() {
@@ -112,7 +111,7 @@ void Story::show_ports() {
 }
 
 void Story::join_leaves() {
-    heading(fmt::format("Two leaves join {}", kGroup.to_string()));
+    heading(fmt::format("Two leaves join {} by IGMP alone", kGroup.to_string()));
     join(leaves_[0], kAnySource, SourceFilter::any());
     join(leaves_[1], kSourceSpecific, SourceFilter::only({address_of(kRootPort).address}));
 }
@@ -324,8 +323,7 @@ void Story::wait_for_arrival() {
     }
 }
 
-void Story::send_stamped(std::uint64_t count, Duration apart) {
-    Root root = open_root(0);
+void Story::send_stamped(Sender& sender, std::uint64_t count, Duration apart) {
     Instant due = Instant::clock::now();
     for (std::uint64_t number = 0; number < count; ++number) {
         std::this_thread::sleep_until(due);
@@ -333,7 +331,7 @@ void Story::send_stamped(std::uint64_t count, Duration apart) {
         check_stop();
         SendBuffer buffer;
         Idle idle(20us);
-        while (root.sender.reserve({&buffer, 1}) == 0) {
+        while (sender.reserve({&buffer, 1}) == 0) {
             check_stop();
             idle.wait();
         }
@@ -341,7 +339,7 @@ void Story::send_stamped(std::uint64_t count, Duration apart) {
         std::memset(buffer.data, 0, kStampedOctets);
         const Stamp stamp{.sent_at = nanoseconds(Instant::clock::now()), .number = number};
         std::memcpy(buffer.data, &stamp, sizeof stamp);
-        root.sender.send({&buffer, 1});
+        sender.send({&buffer, 1});
         ++sent_;
     }
     wait_for_arrival();
@@ -356,8 +354,9 @@ void Story::measure_latency() {
         fmt::format("  through worker, switch thread and worker again, on {} CPUs; what "
                     "else runs on them shows in the tail",
                     std::thread::hardware_concurrency()));
+    Root root = open_root(0);
     begin(LeafSink::Work::measure);
-    send_stamped(kStampedDatagrams, kStampedApart);
+    send_stamped(root.sender, kStampedDatagrams, kStampedApart);
     for (const auto& leaf : leaves_) {
         const LatencyDigest latency = leaf.sink.latencies().digest();
         report_.json({{"event", "latency"},
@@ -390,8 +389,9 @@ void Story::leave_and_publish_on() {
 
     const std::uint64_t before_stays = network_->forwarded_to(stays.port);
     const std::uint64_t before_left = network_->forwarded_to(leaves.port);
+    Root root = open_root(0);
     begin(LeafSink::Work::count);
-    send_stamped(kDatagramsAfterLeave, kStampedApart);
+    send_stamped(root.sender, kDatagramsAfterLeave, kStampedApart);
     const std::uint64_t to_stays = network_->forwarded_to(stays.port) - before_stays;
     const std::uint64_t to_left = network_->forwarded_to(leaves.port) - before_left;
     report_.json({{"event", "left"},
@@ -448,8 +448,8 @@ int Story::end() {
     if (!passed) throw Failure("the demo failed: " + problems_.front());
     report_.text("");
     report_.text(
-        fmt::format("The demo passed: both leaves hold the file, nothing was lost, and "
-                    "who left got nothing more. ({:.1f} s, {:.0f} MB resident)",
+        fmt::format("The demo passed: both leaves hold the file, nothing was lost, and who left, "
+                    "was refused or expelled got nothing more. ({:.1f} s, {:.0f} MB resident)",
                     seconds_between(around_.began, Instant::clock::now()), resident));
     return kExitDone;
 }
@@ -475,6 +475,7 @@ int run_demo(const DemoOptions& options, Surroundings& surroundings) {
         story.publish_file();
         story.measure_latency();
         story.leave_and_publish_on();
+        story.admit_and_expel();
         return story.end();
     } catch (const Interrupted&) {
         surroundings.report.json({{"event", "closed"}, {"reason", "signal"}});

@@ -28,16 +28,20 @@ public:
     void publish_file();
     void measure_latency();
     void leave_and_publish_on();
+    void admit_and_expel();
     /// Tells the losses and the verdict. Returns the exit code.
     int end();
 
 private:
+    static constexpr std::size_t kRootPort = 0;
+
     struct Leaf {
         Leaf(std::string_view its_name, std::size_t its_port);
         std::string_view name;
         std::size_t port;
         LeafSink sink;
-        Socket socket;
+        Socket socket;   ///< joined by IGMP alone
+        Socket session;  ///< let in by a root
         bool listens = true;
         std::size_t reports_shown = 0;
     };
@@ -54,13 +58,25 @@ private:
 
     void begin(LeafSink::Work work);
     void send_file(TestFile& file, Root& root);
-    void send_stamped(std::uint64_t count, Duration apart);
+    void send_stamped(Sender& sender, std::uint64_t count, Duration apart);
     void show_rates(Instant now, std::uint64_t octets_in_all);
     /// Of the leaf that has the fewest.
     [[nodiscard]] std::uint64_t arrived() const;
     /// Until every listener has all that was sent, or nothing has come for a while.
     void wait_for_arrival();
     void check_stop();
+
+    // Of the act in which a root decides who may listen.
+    [[nodiscard]] Socket open_in_session(SocketOptions options);
+    [[nodiscard]] Event await(EventType type, const Socket& socket);
+    [[nodiscard]] Socket invite(Leaf& leaf, Socket& root);
+    [[nodiscard]] Socket ask(Leaf& leaf, Socket& root, ControlEndpoint root_at);
+    void tell_joined(Leaf& leaf, std::string_view how, Instant called, const Event& at_leaf,
+                     const Event& at_root);
+    /// What the leaf reported of the session's group, in words; the switch has read it.
+    [[nodiscard]] std::string session_record(Leaf& leaf, bool of_leaving);
+    void refuse_stranger(Socket& root, ControlEndpoint root_at);
+    void expel(Leaf& leaf, Socket& stands_for_leaf, Sender& sender);
 
     void heading(std::string_view line);
     void problem(std::string what);
@@ -71,6 +87,8 @@ private:
     // Sinks before the runtime whose worker calls them, the switch after it.
     std::deque<Leaf> leaves_;
     Runtime runtime_;
+    EventQueue events_ = runtime_.open_event_queue();
+    std::vector<Event> heard_;  ///< and not asked for yet
     std::optional<SwitchThread> network_;
     std::uint64_t sent_ = 0;  ///< datagrams of this act
     Instant act_began_{};

@@ -1,4 +1,5 @@
 // Input and output of the program: chunks in, payloads out, and nothing lost silently.
+#include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/input.h>
 #include <apps/joinleaf/output.h>
@@ -282,6 +283,34 @@ TEST(Signals, TheSecondTimeEndTheProgram) {
                   return 2;
               }),
               -SIGINT);
+}
+
+std::string complaint(const AdmissionOptions& options, bool connects) {
+    try {
+        check_files(options, connects);
+        return "";
+    } catch (const Failure& failure) {
+        return failure.what();
+    }
+}
+
+TEST_F(Files, OfAdmissionAreReadBeforeAnythingStarts) {
+    const std::string key(64, 'a');
+    AdmissionOptions options;
+    EXPECT_EQ(complaint(options, true), "");
+    options.tls.psk = with_text("one.psk", "desk-7:" + key + "\n");
+    EXPECT_EQ(complaint(options, true), "");
+    options.tls.psk = with_text("two.psk", "desk-7:" + key + "\ndesk-8:" + key + "\n");
+    EXPECT_EQ(complaint(options, false), "");
+    EXPECT_EQ(
+        complaint(options, true),
+        options.tls.psk + " holds several keys; say which to show, as in --tls-identity NAME");
+    options.tls.psk_identity = "desk-8";
+    EXPECT_EQ(complaint(options, true), "");
+    options.policy = with_text("policy.toml", "default = \"perhaps\"\n");
+    EXPECT_THAT(complaint(options, false), HasSubstr("policy.toml:1"));
+    options.tls.psk = path("missing.psk");
+    EXPECT_THAT(complaint(options, false), HasSubstr("missing.psk"));
 }
 
 }  // namespace

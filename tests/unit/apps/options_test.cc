@@ -185,6 +185,114 @@ TEST(LeafOptions, NeedAGroupAndAnOutput) {
                 HasSubstr("--output is missing"));
 }
 
+const std::string kAsks = kLeaf + "--root 10.1.0.1:7000 ";
+const std::string kListens = kLeaf + "--listen 10.1.0.2:7001 ";
+const std::string kRooted = kRoot + "--listen 10.1.0.1:7000 ";
+
+TEST(RootedOptions, ARootListensOrInvitesOrBoth) {
+    EXPECT_FALSE(accepted<RootOptions>(kRoot).admission);
+    const auto root = accepted<RootOptions>(
+        kRooted +
+        "--invite 10.1.0.2:7001 --invite 10.1.0.3:7001 --name feed --policy p.toml --scope 4 "
+        "--dead-after 0.5 --wait-leaves 2 --tls-psk keys --tls-identity me");
+    ASSERT_TRUE(root.admission);
+    const auto& admission = *root.admission;
+    EXPECT_EQ(admission.listen->to_string(), "10.1.0.1:7000");
+    EXPECT_EQ(admission.invite.size(), 2u);
+    EXPECT_EQ(admission.scheme, kRootedRooted);
+    EXPECT_EQ(admission.wait_leaves, 2u);
+    EXPECT_EQ(admission.options.name, "feed");
+    EXPECT_EQ(admission.options.policy, "p.toml");
+    EXPECT_EQ(admission.options.dead_after, 500ms);
+    EXPECT_EQ(admission.options.tls.psk, "keys");
+    EXPECT_EQ(admission.options.tls.psk_identity, "me");
+    EXPECT_EQ(admission.options.session.group.to_string(), "239.1.1.1:5000");
+    EXPECT_EQ(admission.options.session.scope, 4);
+
+    const auto inviting = accepted<RootOptions>(
+        kRoot +
+        "--invite 10.1.0.2:7001 --scheme rooted-control --tls-cert c --tls-key k --tls-ca "
+        "a --tls-peer desk");
+    EXPECT_EQ(inviting.admission->listen, std::nullopt);
+    EXPECT_EQ(inviting.admission->scheme, kRootedControl);
+    EXPECT_EQ(inviting.admission->options.tls.peer_name, "desk");
+}
+
+TEST(RootedOptions, ALeafAsksOrWaitsInPlaceOfJoining) {
+    EXPECT_FALSE(accepted<LeafOptions>(kAnyLeaf).admission);
+    const auto asks = accepted<LeafOptions>(
+        kAsks + "--name desk-7 --caller-data please --gateway 10.0.0.1 --count 3");
+    EXPECT_EQ(asks.admission->root->to_string(), "10.1.0.1:7000");
+    EXPECT_EQ(asks.admission->caller_data.size(), 6u);
+    EXPECT_EQ(asks.admission->options.name, "desk-7");
+    EXPECT_EQ(asks.port.gateway, Ipv4Address(10, 0, 0, 1));
+    EXPECT_EQ(asks.count, 3u);
+    EXPECT_THAT(asks.groups, IsEmpty());
+    EXPECT_EQ(accepted<LeafOptions>(kListens).admission->listen->to_string(), "10.1.0.2:7001");
+    EXPECT_EQ(accepted<LeafOptions>(kLeaf + "--listen 0.0.0.0:7001").admission->root, std::nullopt);
+
+    EXPECT_THAT(refused(kLeaf), HasSubstr("or --root or --listen to be let in by a root"));
+    EXPECT_THAT(refused(kAsks + "--listen 10.1.0.2:7001"),
+                HasSubstr("--root and --listen contradict each other"));
+    EXPECT_THAT(refused(kAsks + "--join 239.1.1.1:5000"),
+                HasSubstr("--root and --join contradict each other; a root names the group"));
+    EXPECT_THAT(refused(kListens + "--source 10.0.0.5"),
+                HasSubstr("--listen and --source contradict each other; the root says who sends"));
+    EXPECT_THAT(refused(kListens + "--caller-data x"), HasSubstr("ask with --root"));
+    EXPECT_THAT(refused(kAsks + "--caller-data " + std::string(1025, 'x')),
+                HasSubstr("--caller-data: 1025 octets are too many; use at most 1024"));
+}
+
+TEST(RootedOptions, AreOfNoUseWithoutARootThatLetsIn) {
+    for (const auto* option : {"--name x", "--policy x", "--scheme rooted", "--dead-after 3",
+                               "--wait-leaves 1", "--tls-psk x", "--tls-cert x"}) {
+        EXPECT_THAT(refused(kRoot + option),
+                    HasSubstr("is for a root that lets leaves in; add --listen"));
+    }
+    for (const auto* option : {"--name x", "--caller-data x", "--tls-psk x", "--tls-ca x"}) {
+        EXPECT_THAT(refused(kAnyLeaf + option),
+                    HasSubstr("is for a leaf that a root lets in; add --root"));
+    }
+}
+
+TEST(RootedOptions, RefuseAnAddressThatNobodyHas) {
+    EXPECT_THAT(refused(kLeaf + "--root 0.0.0.0:7000"),
+                HasSubstr("--root: 0.0.0.0:7000 is nobody's address; name one host"));
+    EXPECT_THAT(refused(kLeaf + "--root 239.1.1.1:7000"), HasSubstr("is nobody's address"));
+    EXPECT_THAT(refused(kLeaf + "--root 10.1.0.1"), HasSubstr("--root: '10.1.0.1' has no port"));
+    EXPECT_THAT(refused(kLeaf + "--root 10.1.0.1:0"), HasSubstr("'0' is not a TCP port"));
+    EXPECT_THAT(refused(kRoot + "--listen 239.1.1.1:7000"),
+                HasSubstr("--listen: 239.1.1.1:7000 cannot be listened at"));
+    EXPECT_THAT(refused(kRoot + "--invite 255.255.255.255:1"), HasSubstr("is nobody's address"));
+}
+
+TEST(RootedOptions, RefuseTlsThatProvesNothing) {
+    EXPECT_THAT(refused(kRooted + "--tls-psk a --tls-cert b"),
+                HasSubstr("--tls-psk and --tls-cert are two kinds of TLS; choose one"));
+    EXPECT_THAT(refused(kRooted + "--tls-cert a --tls-ca b"), HasSubstr("--tls-key is missing"));
+    EXPECT_THAT(refused(kAsks + "--tls-ca b"), HasSubstr("--tls-cert is missing"));
+    EXPECT_THAT(refused(kAsks + "--tls-identity me"), HasSubstr("add --tls-psk FILE"));
+    EXPECT_THAT(refused(kAsks + "--tls-peer you"), HasSubstr("add --tls-cert, --tls-key"));
+    EXPECT_THAT(refused(kRooted + "--tls-psk a --tls-identity me"),
+                HasSubstr("--tls-identity is for who connects; leave it out, or add --invite"));
+    EXPECT_THAT(refused(kListens + "--tls-psk a --tls-identity me"),
+                HasSubstr("leave it out, or add --root"));
+}
+
+TEST(RootedOptions, RefuseWhatASessionCannotBe) {
+    EXPECT_THAT(refused(kRooted + "--scheme any-source"),
+                HasSubstr("--scheme: 'any-source' will not do; use rooted"));
+    EXPECT_THAT(refused("root --port null --address 10.0.0.1/24 --input - --group 232.1.1.1:5000 "
+                        "--listen 10.1.0.1:7000 --scheme rooted-control"),
+                HasSubstr("--group: 232.1.1.1 is source-specific"));
+    EXPECT_THAT(refused(kRooted + "--dead-after 0.01"),
+                HasSubstr("--dead-after: '0.01' will not do; use seconds from 0.1 to 3600"));
+    EXPECT_THAT(refused(kRooted + "--wait-leaves 0"), HasSubstr("--wait-leaves: '0' will not do"));
+    EXPECT_THAT(refused(kRooted + "--name " + std::string(256, 'x')),
+                HasSubstr("--name: use at most 255 octets"));
+    EXPECT_THAT(refused(kAsks + "--gateway 239.1.1.1"), HasSubstr("--gateway"));
+}
+
 TEST(DemoOptions, NeedNothing) {
     const auto demo = accepted<DemoOptions>("demo");
     EXPECT_EQ(demo.file_octets, 256'000'000u);
@@ -225,7 +333,9 @@ TEST(CommandLine, HelpsWithExamplesPortFormsAndExitCodes) {
     EXPECT_THAT(help("leaf --help"),
                 testing::AllOf(HasSubstr("Usage: joinleaf leaf"),
                                HasSubstr("--minimum-igmp-version N"), HasSubstr("Examples:")));
-    EXPECT_THAT(help("root -h"), HasSubstr("Usage: joinleaf root"));
+    EXPECT_THAT(help("root -h"),
+                testing::AllOf(HasSubstr("Usage: joinleaf root"), HasSubstr("--wait-leaves N")));
+    EXPECT_THAT(help("leaf -h"), HasSubstr("--root IP:PORT"));
     EXPECT_THAT(help("--version"), testing::MatchesRegex("joinleaf [0-9]+\\.[0-9]+\\.[0-9]+\n"));
     std::istringstream lines(help("--help") + help("root --help") + help("leaf --help"));
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;

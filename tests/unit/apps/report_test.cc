@@ -56,6 +56,73 @@ TEST(ReportJson, Connected) {
               R"("at_ns":123456789,"connect_ms":0.42,"since_start_ms":313.0})");
 }
 
+Peer peer() {
+    return {.endpoint = {Ipv4Address(192, 0, 2, 12), UdpPort::of(40312)},
+            .name = "desk-7",
+            .identity = "alice",
+            .data_address = Ipv4Address(10, 77, 0, 12)};
+}
+
+TEST(ReportJson, ConnectedToARoot) {
+    auto session = connected();
+    session.session = SessionFacts{.root = peer(), .user_data = "welcome"};
+    EXPECT_THAT(json_of(session).dump(),
+                HasSubstr(R"("since_start_ms":313.0,"root":"192.0.2.12:40312","name":"desk-7",)"
+                          R"("identity":"alice","root_address":"10.77.0.12",)"
+                          R"("callee_data":"welcome"})"));
+    session.session->invited = true;
+    EXPECT_EQ(json_of(session)["caller_data"], "welcome");
+    EXPECT_THAT(text_of(Role::leaf, session),
+                HasSubstr("let in by desk-7 at 192.0.2.12:40312, proven to be alice: the report"));
+}
+
+TEST(ReportJson, LeavesOfARoot) {
+    const LeafFacts leaf{.number = 3, .peer = peer(), .caller_data = "please"};
+    EXPECT_EQ(json_of(Listening{peer().endpoint, true}).dump(),
+              R"({"event":"listening","at":"192.0.2.12:40312","tls":true})");
+    EXPECT_EQ(json_of_joined(leaf).dump(),
+              R"({"event":"leaf_joined","leaf":3,"name":"desk-7","identity":"alice",)"
+              R"("endpoint":"192.0.2.12:40312","data_address":"10.77.0.12","invited":false,)"
+              R"("caller_data":"please"})");
+    EXPECT_EQ(json_of_left(leaf, "timed_out").dump(),
+              R"({"event":"leaf_left","leaf":3,"name":"desk-7","reason":"timed_out"})");
+    EXPECT_EQ(json_of_refused(peer(), "rule x denies it").dump(),
+              R"({"event":"refused","endpoint":"192.0.2.12:40312","name":"desk-7",)"
+              R"("identity":"alice","why":"rule x denies it"})");
+    Summary summary{.port = port(), .leaves = LeafCounts{4, 1, 2, 3}};
+    EXPECT_EQ(json_of(Role::root, summary)["leaves"].dump(),
+              R"({"joined":4,"left":1,"refused":2,"now":3})");
+}
+
+TEST(ReportText, LeavesOfARoot) {
+    LeafFacts leaf{.number = 3, .peer = peer()};
+    EXPECT_EQ(text_of_joined(leaf),
+              "leaf 3 has joined: desk-7 at 192.0.2.12:40312, proven to be alice, data address "
+              "10.77.0.12");
+    EXPECT_EQ(text_of_left(leaf, "closed"),
+              "leaf 3 has left (closed): desk-7 at 192.0.2.12:40312, proven to be alice");
+    leaf.peer.name.clear();
+    leaf.peer.identity.clear();
+    EXPECT_EQ(text_of_left(leaf, "reset"), "leaf 3 has left (reset): 192.0.2.12:40312");
+    EXPECT_EQ(text_of(Role::root, Listening{peer().endpoint, true}),
+              "lets leaves in at 192.0.2.12:40312 (TLS 1.3)");
+    EXPECT_EQ(text_of(Role::leaf, Listening{peer().endpoint, false}),
+              "waits for an invitation at 192.0.2.12:40312 (without TLS)");
+}
+
+// M25: the reasons that come with FD_CLOSE, in a word.
+TEST(CloseReason, IsNamedAsTheRoleSeesIt) {
+    const auto at = [](Role role, std::errc reason) {
+        return close_reason(role, std::make_error_code(reason));
+    };
+    EXPECT_EQ(close_reason(Role::root, {}), "closed");
+    EXPECT_EQ(close_reason(Role::leaf, {}), "session_closed");
+    EXPECT_EQ(at(Role::leaf, std::errc::connection_aborted), "expelled");
+    EXPECT_EQ(at(Role::root, std::errc::timed_out), "timed_out");
+    EXPECT_EQ(at(Role::root, std::errc::network_down), "network_down");
+    EXPECT_EQ(at(Role::leaf, std::errc::connection_reset), "reset");
+}
+
 TEST(ReportJson, StatusNamesTheDropsThatAreNotZero) {
     auto status = port();
     drops(status, DropReason::no_subscriber) = 3;

@@ -1,0 +1,77 @@
+// A root's leaves: answers those that ask, invites those it was told of, and tells who comes and
+// goes.
+#pragma once
+
+#include <apps/joinleaf/options.h>
+#include <apps/joinleaf/report.h>
+#include <joinleaf/runtime.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace joinleaf::app {
+
+/// Works on a thread of its own. Who may come in is the policy's to say, which the socket asks.
+class Admitter {
+public:
+    /// Opens the root. Errors: throws Failure.
+    Admitter(Runtime& runtime, const RootAdmission& admission, const SenderOptions& sender,
+             Reporter& report);
+    Admitter(const Admitter&) = delete;
+    Admitter& operator=(const Admitter&) = delete;
+    ~Admitter();
+
+    /// The session's own socket, in place in the data plane.
+    [[nodiscard]] Socket& root() noexcept { return root_; }
+    /// Listens and begins to invite. Errors: throws Failure.
+    void begin();
+    /// Any thread.
+    [[nodiscard]] LeafCounts counts() const;
+    /// Ends the session (M4): closes the root, of which every leaf is told. Idempotent.
+    void end();
+
+private:
+    struct Leaf {
+        Socket socket;
+        LeafFacts facts;
+        bool joined = false;
+    };
+    struct Invitation {
+        ControlEndpoint leaf;
+        Instant next{};  ///< when it may be tried (again)
+        std::error_code last_error;
+        bool taken = false;
+    };
+
+    /// On the control thread.
+    void refused(const Peer& peer, std::string_view why);
+    void run();
+    void handle(const Event& event);
+    void accept_all();
+    void invite_next(Instant now);
+    void invitation_ended(std::error_code error);
+    void try_again(Invitation& invitation, std::error_code error);
+    void joined(Leaf& leaf);
+    void closed(SocketId id, std::error_code reason);
+
+    const RootAdmission& admission_;
+    Reporter& report_;
+    Socket root_;
+    EventQueue events_;
+    std::map<SocketId, Leaf> leaves_;
+    std::vector<Invitation> invitations_;
+    /// The one under way (M12), and the socket that will stand for its leaf.
+    Invitation* inviting_ = nullptr;
+    Socket invited_;
+    std::uint64_t last_number_ = 0;
+    mutable std::mutex mutex_;
+    LeafCounts counts_;
+    std::atomic<bool> ending_{false};
+    std::thread thread_;
+};
+
+}  // namespace joinleaf::app

@@ -1,0 +1,213 @@
+// The options of rooted sessions: who listens, who is asked or invited, and how each proves who
+// they are.
+#include <apps/joinleaf/typed.h>
+#include <controlplane/admission_codec.h>
+#include <controlplane/admission_rules.h>
+
+#include <array>
+#include <utility>
+
+namespace joinleaf::app {
+namespace {
+
+using namespace std::chrono_literals;
+using Text = Typed::Text;
+using Named = std::pair<std::string_view, const Text*>;
+
+constexpr std::uint64_t kMostLeaves = 16384;
+
+/// What was given of `options`, the first; empty: nothing.
+std::string_view first_given(std::initializer_list<Named> options) {
+    for (const auto& [name, text] : options) {
+        if (*text) return name;
+    }
+    return {};
+}
+
+ControlEndpoint remote(std::string_view option, const std::string& text) {
+    const auto endpoint = valid(option, ControlEndpoint::parse(text));
+    if (!controlplane::is_usable(endpoint)) {
+        throw WrongUse(fmt::format("{}: {} is nobody's address; name one host, as in 10.1.0.1:7000",
+                                   option, text));
+    }
+    return endpoint;
+}
+
+ControlEndpoint local(std::string_view option, const std::string& text) {
+    const auto endpoint = valid(option, ControlEndpoint::parse(text));
+    if (!controlplane::is_usable(endpoint) && !endpoint.address.is_unspecified()) {
+        throw WrongUse(fmt::format(
+            "{}: {} cannot be listened at; name an address of this host, or 0.0.0.0 for all",
+            option, text));
+    }
+    return endpoint;
+}
+
+std::string own_name(const Typed& typed) {
+    if (!typed.name) return {};
+    if (typed.name->size() > controlplane::kMaxName ||
+        !controlplane::is_admission_text(*typed.name)) {
+        throw WrongUse(fmt::format("--name: use at most {} octets of UTF-8 in one line",
+                                   controlplane::kMaxName));
+    }
+    return *typed.name;
+}
+
+/// `dials`: whether this side connects to others, and so shows an identity and looks at a name.
+TlsFiles tls_files(const Typed& typed, bool dials, std::string_view who_dials) {
+    const auto certificate = first_given({{"--tls-cert", &typed.tls_cert},
+                                          {"--tls-key", &typed.tls_key},
+                                          {"--tls-ca", &typed.tls_ca}});
+    if (typed.tls_psk && !certificate.empty()) {
+        throw WrongUse(
+            fmt::format("--tls-psk and {} are two kinds of TLS; choose one", certificate));
+    }
+    for (const auto& [name, text] :
+         {Named{"--tls-cert", &typed.tls_cert}, Named{"--tls-key", &typed.tls_key},
+          Named{"--tls-ca", &typed.tls_ca}}) {
+        if (!certificate.empty() && !*text) {
+            throw WrongUse(
+                fmt::format("{} is missing; TLS with certificates takes --tls-cert, "
+                            "--tls-key and --tls-ca",
+                            name));
+        }
+    }
+    if (typed.tls_identity && !typed.tls_psk) {
+        throw WrongUse("--tls-identity names a key of a file; add --tls-psk FILE");
+    }
+    if (typed.tls_peer && certificate.empty()) {
+        throw WrongUse(
+            "--tls-peer asks for a name in a certificate; add --tls-cert, --tls-key and "
+            "--tls-ca");
+    }
+    const auto dialer =
+        first_given({{"--tls-identity", &typed.tls_identity}, {"--tls-peer", &typed.tls_peer}});
+    if (!dialer.empty() && !dials) {
+        throw WrongUse(
+            fmt::format("{} is for who connects; leave it out, or add {}", dialer, who_dials));
+    }
+    return {.psk = typed.tls_psk.value_or(""),
+            .psk_identity = typed.tls_identity.value_or(""),
+            .certificate = typed.tls_cert.value_or(""),
+            .key = typed.tls_key.value_or(""),
+            .ca = typed.tls_ca.value_or(""),
+            .peer_name = typed.tls_peer.value_or("")};
+}
+
+Scheme scheme_of(const Typed& typed, GroupEndpoint group) {
+    if (!typed.scheme || *typed.scheme == "rooted") return kRootedRooted;
+    if (*typed.scheme != "rooted-control") {
+        throw WrongUse(fmt::format(
+            "--scheme: '{}' will not do; use rooted (only the root's data reaches leaves) or "
+            "rooted-control (every member's data reaches every other)",
+            *typed.scheme));
+    }
+    if (group.group.is_source_specific()) {
+        throw WrongUse(fmt::format(
+            "--group: {} is source-specific (232.0.0.0/8), where not every member can be heard; "
+            "take another for --scheme rooted-control, as in 239.1.1.1:5000",
+            group.group.to_string()));
+    }
+    return kRootedControl;
+}
+
+std::chrono::milliseconds dead_after(const std::string& text) {
+    const auto given = std::chrono::duration_cast<std::chrono::milliseconds>(
+        valid(parse_seconds("--dead-after", text)));
+    if (!controlplane::is_usable(given)) {
+        throw WrongUse(fmt::format(
+            "--dead-after: '{}' will not do; use seconds from 0.1 to 3600, as in 3", text));
+    }
+    return given;
+}
+
+UserData octets_of(std::string_view option, const Text& text) {
+    if (!text) return {};
+    if (text->size() > kMaxUserData) {
+        throw WrongUse(fmt::format("{}: {} octets are too many; use at most {}", option,
+                                   text->size(), kMaxUserData));
+    }
+    const auto bytes = std::as_bytes(std::span(*text));
+    return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace
+
+std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint group) {
+    if (!typed.listen && typed.invites.empty()) {
+        const auto stray = first_given({{"--name", &typed.name},
+                                        {"--policy", &typed.policy},
+                                        {"--scheme", &typed.scheme},
+                                        {"--dead-after", &typed.dead_after},
+                                        {"--wait-leaves", &typed.wait_leaves},
+                                        {"--tls-psk", &typed.tls_psk},
+                                        {"--tls-identity", &typed.tls_identity},
+                                        {"--tls-cert", &typed.tls_cert},
+                                        {"--tls-key", &typed.tls_key},
+                                        {"--tls-ca", &typed.tls_ca},
+                                        {"--tls-peer", &typed.tls_peer}});
+        if (stray.empty()) return {};
+        throw WrongUse(
+            fmt::format("{} is for a root that lets leaves in; add --listen, as in "
+                        "--listen 10.1.0.1:7000, or --invite",
+                        stray));
+    }
+    RootAdmission admission{.scheme = scheme_of(typed, group)};
+    if (typed.listen) admission.listen = local("--listen", *typed.listen);
+    for (const auto& text : typed.invites) admission.invite.push_back(remote("--invite", text));
+    auto& options = admission.options;
+    options.name = own_name(typed);
+    options.tls = tls_files(typed, !typed.invites.empty(), "--invite");
+    options.policy = typed.policy.value_or("");
+    options.session.group = group;
+    if (typed.dead_after) options.dead_after = dead_after(*typed.dead_after);
+    if (typed.wait_leaves) {
+        admission.wait_leaves =
+            valid(parse_whole("--wait-leaves", *typed.wait_leaves, 1, kMostLeaves));
+    }
+    return admission;
+}
+
+std::optional<LeafAdmission> leaf_admission(const Typed& typed) {
+    if (typed.root && typed.listen) {
+        throw WrongUse(
+            "--root and --listen contradict each other; a leaf asks a root, or waits to "
+            "be invited");
+    }
+    const std::string_view way = typed.root ? "--root" : "--listen";
+    if (!typed.root && !typed.listen) {
+        const auto stray = first_given({{"--name", &typed.name},
+                                        {"--caller-data", &typed.caller_data},
+                                        {"--tls-psk", &typed.tls_psk},
+                                        {"--tls-identity", &typed.tls_identity},
+                                        {"--tls-cert", &typed.tls_cert},
+                                        {"--tls-key", &typed.tls_key},
+                                        {"--tls-ca", &typed.tls_ca},
+                                        {"--tls-peer", &typed.tls_peer}});
+        if (stray.empty()) return {};
+        throw WrongUse(fmt::format(
+            "{} is for a leaf that a root lets in; add --root, as in --root 10.1.0.1:7000, or "
+            "--listen",
+            stray));
+    }
+    if (!typed.joins.empty()) {
+        throw WrongUse(
+            fmt::format("{} and --join contradict each other; a root names the group", way));
+    }
+    if (!typed.sources.empty() || !typed.excludes.empty()) {
+        throw WrongUse(fmt::format("{} and {} contradict each other; the root says who sends", way,
+                                   typed.sources.empty() ? "--exclude" : "--source"));
+    }
+    if (typed.caller_data && !typed.root) {
+        throw WrongUse("--caller-data goes with a request; leave it out, or ask with --root");
+    }
+    LeafAdmission admission;
+    if (typed.root) admission.root = remote("--root", *typed.root);
+    if (typed.listen) admission.listen = local("--listen", *typed.listen);
+    admission.options.name = own_name(typed);
+    admission.options.tls = tls_files(typed, typed.root.has_value(), "--root");
+    admission.caller_data = octets_of("--caller-data", typed.caller_data);
+    return admission;
+}
+
+}  // namespace joinleaf::app
