@@ -84,7 +84,7 @@ Result<std::shared_ptr<SocketCore>> RootSocket::start_peer_join(const ControlEnd
     const auto leaf = logic_.invite(connection, peer, request.caller_data, now(), actions);
     if (!leaf) return tl::unexpected(leaf.error());
     hub_->assign(connection, std::static_pointer_cast<RootSocket>(shared_from_this()));
-    auto socket = stand_for(*leaf, std::nullopt, true);
+    auto socket = stand_for(*leaf, std::nullopt);
     socket->set_state(State::joining);
     carry_out(actions);
     return socket;
@@ -118,7 +118,7 @@ Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const 
     if (doorkeeper_ && leaf && *leaf) doorkeeper_->came(**leaf, peer);
     std::shared_ptr<LeafSocket> socket;
     if (leaf && *leaf) {
-        socket = stand_for(**leaf, std::move(caller_data), false);
+        socket = stand_for(**leaf, std::move(caller_data));
         socket->set_state(State::joining);
     }
     carry_out(actions);
@@ -126,12 +126,10 @@ Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const 
     return socket;
 }
 
-std::shared_ptr<LeafSocket> RootSocket::stand_for(LeafId leaf, std::optional<UserData> peer_data,
-                                                  bool was_invited) {
-    auto socket =
-        std::make_shared<LeafSocket>(context_.next_id(), options(), port(),
-                                     std::static_pointer_cast<RootSocket>(shared_from_this()), leaf,
-                                     std::move(peer_data), was_invited);
+std::shared_ptr<LeafSocket> RootSocket::stand_for(LeafId leaf, std::optional<UserData> peer_data) {
+    auto socket = std::make_shared<LeafSocket>(
+        context_.next_id(), options(), port(),
+        std::static_pointer_cast<RootSocket>(shared_from_this()), leaf, std::move(peer_data));
     socket->inherit(*this);
     leaves_[leaf] = socket;
     context_.adopt(socket);
@@ -238,11 +236,11 @@ void RootSocket::carry_out(AdmissionActions& actions) {
 
 LeafSocket::LeafSocket(SocketId id, const SocketOptions& options, PortContext& port,
                        std::shared_ptr<RootSocket> root, LeafId leaf,
-                       std::optional<UserData> peer_data, bool was_invited)
+                       std::optional<UserData> peer_data)
     : SocketCore(id, options, port),
       root_(std::move(root)),
       leaf_(leaf),
-      was_invited_(was_invited),
+      was_invited_(!peer_data),
       peer_data_(std::move(peer_data)) {}
 
 // An invitation's FD_CONNECT is the root's, as M11 has it; a leaf that asked has no other place

@@ -51,8 +51,7 @@ private:
 
     void closing() override;
     void carry_out(AdmissionActions& actions);
-    std::shared_ptr<LeafSocket> stand_for(LeafId leaf, std::optional<UserData> peer_data,
-                                          bool was_invited);
+    std::shared_ptr<LeafSocket> stand_for(LeafId leaf, std::optional<UserData> peer_data);
     void member_came(LeafId leaf, Ipv4Address data_address);
     void member_went(LeafId leaf);
 
@@ -70,8 +69,7 @@ class LeafSocket final : public SocketCore {
 public:
     /// `peer_data`: of a leaf that has asked; none as long as an invitation is pending (M14).
     LeafSocket(SocketId id, const SocketOptions& options, PortContext& port,
-               std::shared_ptr<RootSocket> root, LeafId leaf, std::optional<UserData> peer_data,
-               bool was_invited);
+               std::shared_ptr<RootSocket> root, LeafId leaf, std::optional<UserData> peer_data);
 
     [[nodiscard]] Result<UserData> peer_data() const override;
     [[nodiscard]] Result<Peer> peer() const override;

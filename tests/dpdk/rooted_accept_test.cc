@@ -1,5 +1,5 @@
 // What accept says and does in rooted sessions, and what waits for it (M16 to M19).
-#include <tests/dpdk/rooted_under_test.h>
+#include <tests/dpdk/sockets_under_test.h>
 
 #include <atomic>
 
@@ -213,6 +213,7 @@ TEST_F(RootedAccept, M19_OnePastTheBacklogIsRefused) {
     ASSERT_TRUE(at_root);
     EXPECT_EQ(at_root->peer_data().value(), words("first"));
     EXPECT_EQ(next(EventType::connect)->socket, first.id());
+    EXPECT_EQ(next(EventType::connect)->socket, at_root->id());
     EXPECT_TRUE(no_event());
 }
 

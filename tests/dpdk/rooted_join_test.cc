@@ -1,6 +1,6 @@
 // How rooted sessions are joined: invitations, requests, what goes with them and what can go wrong
 // (M5, M6, M9 to M15).
-#include <tests/dpdk/rooted_under_test.h>
+#include <tests/dpdk/sockets_under_test.h>
 
 #include <set>
 
@@ -63,6 +63,13 @@ TEST_F(RootedJoin, M6_NonblockingTellsByFdAcceptAndFdConnect) {
     EXPECT_EQ(connected->socket, leaf.id());
     EXPECT_FALSE(connected->error);
     EXPECT_EQ(connected->at, leaf.connected_at().value());
+    // The root learns that an admitted leaf receives from that leaf's own socket.
+    const auto confirmed = events.wait(5s);
+    ASSERT_TRUE(confirmed);
+    EXPECT_EQ(confirmed->type, EventType::connect);
+    EXPECT_EQ(confirmed->socket, at_root->id());
+    EXPECT_FALSE(confirmed->error);
+    EXPECT_TRUE(at_root->connected_at());
     EXPECT_TRUE(no_event());
 }
 

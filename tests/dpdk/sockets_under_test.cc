@@ -1,7 +1,7 @@
 #include <controlplane/admission_codec.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <tests/dpdk/rooted_under_test.h>
+#include <tests/dpdk/sockets_under_test.h>
 #include <unistd.h>
 
 #include <cstring>

@@ -1,5 +1,4 @@
-// Rooted sessions under test: sockets of one runtime on wires inside the process, admission over
-// TCP on the loopback interface.
+// Sockets under test: on wires inside the process, admission over TCP on the loopback interface.
 #pragma once
 
 #include <gmock/gmock.h>
