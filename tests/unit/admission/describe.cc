@@ -12,8 +12,6 @@ struct Overloaded : Ts... {
 };
 template <class... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;  // clang 14 does not deduce aggregates
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 std::string with(std::string_view name, std::errc reason) {
     return fmt::format("{} {}", name, describe(reason));
