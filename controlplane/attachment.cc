@@ -165,10 +165,10 @@ void Attachment::detach() {
     }
 }
 
-Result<void> Attachment::set_sources(const SourceFilter& sources) {
+Result<void> Attachment::set_sources(const SourceFilter& sources, Held applied) {
     const auto told = port_.igmp().set_filter(member(), group(), sources, now(), {});
     if (!told) return failure(told.error());
-    replace_filter(sources);
+    replace_filter(sources, std::move(applied));
     return {};
 }
 
@@ -176,12 +176,13 @@ void Attachment::set_admitted_sources(const SourceFilter& sources) {
     if (subscription_) replace_filter(sources);
 }
 
-void Attachment::replace_filter(const SourceFilter& sources) {
+void Attachment::replace_filter(const SourceFilter& sources, Held applied) {
     plan_.reception->sources = sources;
     const auto old = std::exchange(filter_, std::make_shared<const SourceFilter>(sources));
     port_.proxy().send(
         dataplane::ReplaceFilter{.subscription = subscription_.get(), .filter = filter_.get()},
-        [old, subscription = subscription_, fresh = filter_](const Acknowledgement&) {});
+        [old, subscription = subscription_, fresh = filter_,
+         held = std::move(applied)](const Acknowledgement&) {});
 }
 
 Route Attachment::route() const {
@@ -204,24 +205,25 @@ dataplane::HeaderTemplate Attachment::header() const {
          .ttl = group ? std::max<std::uint8_t>(scope_, 1) : kUnicastTtl});
 }
 
-void Attachment::refresh_outlet() {
+void Attachment::refresh_outlet(Held applied) {
     if (!outlet_) return;
     const auto fresh = std::make_shared<const dataplane::HeaderTemplate>(header());
     port_.proxy().send(
         dataplane::ReplaceHeader{.outlet = outlet_.get(), .header = fresh.get(), .route = route()},
-        [fresh, outlet = outlet_](const Acknowledgement&) {});
+        [fresh, outlet = outlet_, held = std::move(applied)](const Acknowledgement&) {});
 }
 
-void Attachment::set_scope(std::uint8_t scope) {
+void Attachment::set_scope(std::uint8_t scope, Held applied) {
     scope_ = scope;
-    refresh_outlet();
+    refresh_outlet(std::move(applied));
 }
 
-void Attachment::set_loopback(bool on) {
+void Attachment::set_loopback(bool on, Held applied) {
     loopback_ = on;
     if (!subscription_) return;
-    port_.proxy().send(dataplane::SetLoopback{.subscription = subscription_.get(), .on = on},
-                       [subscription = subscription_](const Acknowledgement&) {});
+    port_.proxy().send(
+        dataplane::SetLoopback{.subscription = subscription_.get(), .on = on},
+        [subscription = subscription_, held = std::move(applied)](const Acknowledgement&) {});
 }
 
 std::optional<MembershipStatus> Attachment::status() const {

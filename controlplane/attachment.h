@@ -15,6 +15,9 @@
 
 namespace joinleaf::controlplane {
 
+/// Let go of when the worker has answered the command that holds it.
+using Held = std::shared_ptr<const void>;
+
 /// What never changes for a socket.
 struct Endpoints {
     SocketId socket{};
@@ -41,11 +44,11 @@ public:
     void detach();
 
     /// A joined group's sources, from now on. Errors: those of the IGMP host.
-    Result<void> set_sources(const SourceFilter& sources);
+    Result<void> set_sources(const SourceFilter& sources, Held applied);
     /// Sources for reception alone, which IGMP is not told of: who may send to our own address.
     void set_admitted_sources(const SourceFilter& sources);
-    void set_scope(std::uint8_t scope);
-    void set_loopback(bool on);
+    void set_scope(std::uint8_t scope, Held applied);
+    void set_loopback(bool on, Held applied);
 
     [[nodiscard]] bool receives_group() const {
         return plan_.reception && plan_.reception->destination.is_multicast();
@@ -69,8 +72,8 @@ private:
     void subscribe();
     void report();
     [[nodiscard]] Result<void> add_outlet();
-    void refresh_outlet();
-    void replace_filter(const SourceFilter& sources);
+    void refresh_outlet(Held applied = {});
+    void replace_filter(const SourceFilter& sources, Held applied = {});
     void finish(std::error_code error, Instant at);
 
     PortContext& port_;

@@ -24,7 +24,7 @@ Result<void> NonrootedSocket::start_group_join(GroupEndpoint group, const JoinOp
     return {};
 }
 
-Result<void> NonrootedSocket::set_sources(const SourceFilter& sources) {
+Result<void> NonrootedSocket::set_sources(const SourceFilter& sources, Held applied) {
     if (is_closed()) return failure(std::errc::not_a_socket);
     if (state() != State::joined || !attachment()->receives_group()) {
         return failure(std::errc::not_connected);
@@ -32,7 +32,7 @@ Result<void> NonrootedSocket::set_sources(const SourceFilter& sources) {
     if (auto checked = check_sources(options().scheme, *group_, sources); !checked) {
         return checked;
     }
-    return attachment()->set_sources(sources);
+    return attachment()->set_sources(sources, std::move(applied));
 }
 
 }  // namespace joinleaf::controlplane

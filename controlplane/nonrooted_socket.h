@@ -10,7 +10,7 @@ public:
     using SocketCore::SocketCore;
 
     Result<void> start_group_join(GroupEndpoint group, const JoinOptions& options) override;
-    Result<void> set_sources(const SourceFilter& sources) override;
+    Result<void> set_sources(const SourceFilter& sources, Held applied) override;
 
 private:
     std::optional<GroupAddress> group_;

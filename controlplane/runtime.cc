@@ -6,6 +6,7 @@
 
 namespace joinleaf {
 
+using controlplane::Held;
 using controlplane::RuntimeCore;
 using controlplane::SocketCore;
 
@@ -33,6 +34,35 @@ public:
         while (!socket->is_let_go()) {
             core->call([this] { core->take_acknowledgements(); });
         }
+    }
+
+    /// Control thread. Starts a join and, where the socket blocks, sets up `promise` for its end.
+    template <class Start>
+    auto start_join(std::promise<std::error_code>& promise, bool& wait, Start start) {
+        if (socket->is_nonblocking()) return start();
+        // Before the start, because a join may end at once; another that is under way keeps its
+        // own waiter.
+        auto other =
+            socket->wait_for_join([&promise](std::error_code error) { promise.set_value(error); });
+        auto result = start();
+        wait = result.has_value();
+        if (!wait) socket->wait_for_join(std::move(other));
+        return result;
+    }
+
+    /// Runs `work` on the control thread and waits until the worker has done as it was told: what
+    /// the application does next must meet the change.
+    template <class Work>
+    Result<void> apply(Work work) {
+        // Nobody keeps the promise: it is broken when the command's answer lets go of it.
+        auto applied = std::make_shared<std::promise<void>>();
+        const auto answered = applied->get_future();
+        const auto result = core->call([&] { return work(Held(std::move(applied))); });
+        constexpr std::chrono::microseconds kLittle(50);
+        while (!core->is_inside() && answered.wait_for(kLittle) != std::future_status::ready) {
+            core->call([this] { core->take_acknowledgements(); });
+        }
+        return result;
     }
 
     std::shared_ptr<RuntimeCore> core;
@@ -91,14 +121,9 @@ Result<Socket> Socket::join_leaf(GroupEndpoint group, const JoinOptions& options
     std::promise<std::error_code> promise;
     auto finished = promise.get_future();
     bool wait = false;
-    const auto started = impl_->core->call([&]() -> Result<void> {
-        auto& socket = *impl_->socket;
-        auto result = socket.start_group_join(group, options);
-        if (result && !socket.is_nonblocking()) {
-            wait = true;
-            socket.wait_for_join([&promise](std::error_code error) { promise.set_value(error); });
-        }
-        return result;
+    const auto started = impl_->core->call([&] {
+        return impl_->start_join(promise, wait,
+                                 [&] { return impl_->socket->start_group_join(group, options); });
     });
     if (!started) return tl::unexpected(started.error());
     if (wait) {
@@ -113,13 +138,8 @@ Result<Socket> Socket::join_leaf(const ControlEndpoint& peer, const AdmissionReq
     auto finished = promise.get_future();
     bool wait = false;
     auto started = impl_->core->call([&] {
-        auto& socket = *impl_->socket;
-        auto result = socket.start_peer_join(peer, request);
-        if (result && !socket.is_nonblocking()) {
-            wait = true;
-            socket.wait_for_join([&promise](std::error_code error) { promise.set_value(error); });
-        }
-        return result;
+        return impl_->start_join(promise, wait,
+                                 [&] { return impl_->socket->start_peer_join(peer, request); });
     });
     if (!started) return tl::unexpected(started.error());
     Socket joined = *started == impl_->socket
@@ -207,17 +227,20 @@ std::optional<UserData> Socket::hear() {
 
 Result<void> Socket::set_sources(const SourceFilter& sources) {
     if (!impl_) return failure(std::errc::not_a_socket);
-    return impl_->core->call([&] { return impl_->socket->set_sources(sources); });
+    return impl_->apply(
+        [&](Held applied) { return impl_->socket->set_sources(sources, std::move(applied)); });
 }
 
 Result<void> Socket::set_scope(std::uint8_t scope) {
     if (!impl_) return failure(std::errc::not_a_socket);
-    return impl_->core->call([&] { return impl_->socket->set_scope(scope); });
+    return impl_->apply(
+        [&](Held applied) { return impl_->socket->set_scope(scope, std::move(applied)); });
 }
 
 Result<void> Socket::set_loopback(bool on) {
     if (!impl_) return failure(std::errc::not_a_socket);
-    return impl_->core->call([&] { return impl_->socket->set_loopback(on); });
+    return impl_->apply(
+        [&](Held applied) { return impl_->socket->set_loopback(on, std::move(applied)); });
 }
 
 Result<void> Socket::set_nonblocking(bool on) {

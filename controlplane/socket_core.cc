@@ -49,7 +49,7 @@ Result<std::shared_ptr<SocketCore>> SocketCore::answer(RequestId, const Answer&)
 Result<UserData> SocketCore::peer_data() const { return failure(std::errc::not_connected); }
 Result<Peer> SocketCore::peer() const { return failure(std::errc::not_connected); }
 Result<void> SocketCore::say(const UserData&) { return failure(std::errc::not_connected); }
-Result<void> SocketCore::set_sources(const SourceFilter&) {
+Result<void> SocketCore::set_sources(const SourceFilter&, Held) {
     return failure(std::errc::operation_not_supported);
 }
 void SocketCore::tick(Instant) {}
@@ -108,7 +108,8 @@ void SocketCore::attach(AttachPlan plan, Attachment::Ready ready) {
                                                          .sender = options_.sender,
                                                          .lent = lent_},
                                                std::move(plan));
-    attachment_->attach(scope_, loopback_, std::move(ready));
+    const auto held = attachment_;  // it may fail at once, and is then ours no longer
+    held->attach(scope_, loopback_, std::move(ready));
 }
 
 void SocketCore::complete(std::error_code error, Instant at) {
@@ -152,20 +153,20 @@ void SocketCore::close() {
     }
 }
 
-Result<void> SocketCore::set_scope(std::uint8_t scope) {
+Result<void> SocketCore::set_scope(std::uint8_t scope, Held applied) {
     if (state_ == State::closed) return failure(std::errc::not_a_socket);
     scope_ = scope;
-    if (attachment_) attachment_->set_scope(scope);
+    if (attachment_) attachment_->set_scope(scope, std::move(applied));
     return {};
 }
 
-Result<void> SocketCore::set_loopback(bool on) {
+Result<void> SocketCore::set_loopback(bool on, Held applied) {
     if (state_ == State::closed) return failure(std::errc::not_a_socket);
     if (options_.scheme.data == Plane::rooted) {
         return failure(std::errc::operation_not_supported);
     }
     loopback_ = on;
-    if (attachment_) attachment_->set_loopback(on);
+    if (attachment_) attachment_->set_loopback(on, std::move(applied));
     return {};
 }
 

@@ -13,6 +13,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace joinleaf::controlplane {
 
@@ -50,12 +51,18 @@ public:
     /// Whether tick() is wanted, about once a millisecond.
     [[nodiscard]] virtual bool has_timers() const { return false; }
     virtual void tick(Instant now);
-    /// Called once with the result of the join that is under way; cleared by it.
-    void wait_for_join(std::function<void(std::error_code)> waiter) { waiter_ = std::move(waiter); }
+    /// Called once with the result of the join that is under way; cleared by it. Returns the waiter
+    /// there was.
+    using JoinWaiter = std::function<void(std::error_code)>;
+    JoinWaiter wait_for_join(JoinWaiter waiter) {
+        return std::exchange(waiter_, std::move(waiter));
+    }
 
-    virtual Result<void> set_sources(const SourceFilter& sources);
-    Result<void> set_scope(std::uint8_t scope);
-    Result<void> set_loopback(bool on);
+    /// `applied` is let go of when the worker has done as told: what is sent or received then meets
+    /// the change.
+    virtual Result<void> set_sources(const SourceFilter& sources, Held applied);
+    Result<void> set_scope(std::uint8_t scope, Held applied = {});
+    Result<void> set_loopback(bool on, Held applied);
     Result<void> set_nonblocking(bool on);
     Result<void> select(std::shared_ptr<EventQueue::Impl> queue, EventMask mask);
     /// The first call gives a socket that also receives its way out.
@@ -125,7 +132,7 @@ private:
     std::shared_future<void> let_go_;
     std::shared_ptr<EventQueue::Impl> events_;
     EventMask mask_ = 0;
-    std::function<void(std::error_code)> waiter_;
+    JoinWaiter waiter_;
     std::function<void()> request_waiter_;
     std::deque<UserData> talk_;
     std::optional<Instant> connected_at_;

@@ -124,6 +124,7 @@ public:
     Result<void> set_sources(const SourceFilter& sources);
 
     /// M23, SIO_MULTICAST_SCOPE: 0 this host only, 1 (default) crosses no router, n crosses n-1.
+    /// What is handed over after this has returned goes no farther.
     Result<void> set_scope(std::uint8_t scope);
     /// M24, SIO_MULTIPOINT_LOOPBACK: whether this d_leaf also receives what it sends itself.
     /// Default off. operation_not_supported where the data plane is rooted.

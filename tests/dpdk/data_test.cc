@@ -155,6 +155,23 @@ TEST_F(Data, GoesAsFarAsItsScope) {
     EXPECT_TRUE(eventually([&] { return a.sender.in_flight() == 0; }));
 }
 
+// M23: nothing that is handed over after set_scope(0) has returned is ever on the wire.
+TEST_F(Data, AScopeHoldsFromTheMomentItIsSet) {
+    start([](RuntimeOptions& options) { options.idle_sleep = 0us; });
+    auto a = member();
+    for (int i = 0; i < 500; ++i) {
+        ASSERT_TRUE(a.socket.set_scope(0));
+        publish(a.sender, "stays");
+        ASSERT_TRUE(eventually([&] { return a.sender.in_flight() == 0; }));
+        ASSERT_TRUE(a.socket.set_scope(1));
+        publish(a.sender, "goes");
+        ASSERT_TRUE(eventually([&] { return a.sender.in_flight() == 0; }));
+    }
+    const auto sent = heard_until("goes");
+    EXPECT_EQ(sent.size(), 500u);
+    for (const auto& each : sent) ASSERT_EQ(each.text, "goes");
+}
+
 TEST_F(Data, TheScopeMayBeSetBeforeTheJoin) {
     start();
     auto receiver = open_receiver();

@@ -415,6 +415,31 @@ TEST_F(Joining, BeyondTheLimitThereIsNoRoom) {
     EXPECT_TRUE(eventually([&] { return fourth.join_leaf(nth_endpoint(3), kListen).has_value(); }));
 }
 
+// A worker sends for so many sockets; the join of one more ends at once, blocking or not.
+TEST_F(Joining, BeyondTheLastSenderThereIsNoRoom) {
+    start();
+    constexpr std::uint32_t kSenders = 16384;
+    const JoinOptions send{.direction = Direction::sender_only};
+    std::vector<Socket> sockets;
+    sockets.reserve(kSenders);
+    for (std::uint32_t i = 0; i < kSenders; ++i) {
+        sockets.push_back(open({.sender = {.capacity = 32}}));
+        ASSERT_TRUE(sockets.back().set_nonblocking(true));
+        ASSERT_TRUE(sockets.back().join_leaf(nth_endpoint(i), send));
+    }
+    auto one_more = open();
+    EXPECT_EQ(error_of(one_more.join_leaf(kEndpoint, send)), kNoRoom);
+    auto another = open();
+    auto events = runtime().open_event_queue();
+    ASSERT_TRUE(another.set_nonblocking(true));
+    ASSERT_TRUE(another.select(events));
+    const auto refused = another.join_leaf(kEndpoint, send);
+    const auto event = events.wait(refused ? 3s : 0s);
+    EXPECT_EQ(refused ? event.value().error : refused.error(), kNoRoom);
+    sockets.pop_back();
+    EXPECT_TRUE(one_more.join_leaf(kEndpoint, send));
+}
+
 // Every join in one go, and every default: a socket that may send but does not costs no buffer.
 TEST_F(Joining, TwentyThousandJoinsInOneGo) {
     start([](RuntimeOptions& options) { options.max_subscriptions = 20000; });
