@@ -7,6 +7,7 @@ import resource
 import select
 import socket
 import struct
+import subprocess
 import threading
 import time
 
@@ -57,7 +58,7 @@ def write_keys(path, **keys):
 class Authority:
     """Certificates, made with openssl(1)."""
 
-    def __init__(self, directory, name="test authority"):
+    def __init__(self, directory):
         self.directory = directory
         self.directory.mkdir()
         self.certificate = directory / "ca.pem"
@@ -71,7 +72,7 @@ class Authority:
             "policy=any\nunique_subject=no\n[any]\ncommonName=supplied\n")
         netns.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                   "ec_paramgen_curve:P-256", "-nodes", "-keyout", self._key, "-out",
-                  self.certificate, "-subj", f"/CN={name}", "-days", "2")
+                  self.certificate, "-subj", f"/CN=authority of {directory.name}", "-days", "2")
 
     def issue(self, name, expired=False):
         """The options of the program that show a certificate of that name."""
@@ -84,6 +85,41 @@ class Authority:
         netns.run("openssl", "ca", "-batch", "-notext", "-config", self._config, "-in", request,
                   "-out", certificate, "-startdate", begin, "-enddate", end)
         return ("--tls-cert", certificate, "--tls-key", key, "--tls-ca", self.certificate)
+
+
+    def trusting(self, other, name):
+        """A certificate of ours, shown to those who believe in another authority."""
+        options = list(self.issue(name))
+        options[options.index("--tls-ca") + 1] = other.certificate
+        return tuple(options)
+
+
+def _for_openssl(options):
+    names = {"--tls-cert": "-cert", "--tls-key": "-key", "--tls-ca": "-CAfile"}
+    return [names.get(word, word) for word in options]
+
+
+def openssl_connects(namespace, address, port, options):
+    """What openssl(1) says of a TLS connection on which it shows this."""
+    done = namespace.run("openssl", "s_client", "-connect", f"{address}:{port}", "-tls1_3",
+                         "-ign_eof", "-brief", *_for_openssl(options),
+                         check=False, input="")
+    return done.stdout + done.stderr
+
+
+class OpensslListens:
+    """openssl(1) as a TLS server that shows this."""
+
+    def __init__(self, namespace, port, options):
+        self._process = namespace.start(
+            "openssl", "s_server", "-accept", str(port), "-tls1_3", "-verify", "1", "-quiet",
+            *_for_openssl(options), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        while namespace.run("ss", "-Hltn", f"sport = :{port}").stdout == "":
+            time.sleep(0.02)
+
+    def close(self):
+        netns.stop(self._process)
 
 
 class Flood:
