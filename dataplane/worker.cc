@@ -35,7 +35,7 @@ bool Worker::turn(Instant now) noexcept {
     }
     ++turns_;
     if (moved > 0) ++busy_turns_;
-    publish_counters(now);
+    publish_counters(now, moved > 0);
     return moved > 0;
 }
 
@@ -80,9 +80,14 @@ LaneIndex Worker::add_lane(std::unique_ptr<Lane> lane) {
     return static_cast<LaneIndex>(lanes_.size() - 1);
 }
 
-void Worker::publish_counters(Instant now) noexcept {
-    if (now - published_at_ < kPublishEvery) return;
+// Under load once a millisecond; when traffic pauses at once, so that whoever has just been given
+// the last datagram finds everything counted.
+void Worker::publish_counters(Instant now, bool moved) noexcept {
+    const bool pauses = !moved && moved_since_published_;
+    moved_since_published_ = moved_since_published_ || moved;
+    if (!pauses && now - published_at_ < kPublishEvery) return;
     published_at_ = now;
+    moved_since_published_ = false;
     for (const auto& lane : lanes_) lane->published.publish(lane->tally);
     turns_published_.store(turns_, std::memory_order_relaxed);
     busy_published_.store(busy_turns_, std::memory_order_relaxed);

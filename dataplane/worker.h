@@ -65,7 +65,7 @@ private:
     void apply_commands(Instant now) noexcept;
     void apply(const Command& command, Instant now) noexcept;
     void acknowledge(std::uint64_t token, Instant now, bool done) noexcept;
-    void publish_counters(Instant now) noexcept;
+    void publish_counters(Instant now, bool moved) noexcept;
 
     WorkerOptions options_;
     TscClock clock_;
@@ -77,6 +77,7 @@ private:
     std::uint64_t turns_ = 0;
     std::uint64_t busy_turns_ = 0;
     Instant published_at_{};
+    bool moved_since_published_ = false;
     std::atomic<std::uint64_t> turns_published_{0};
     std::atomic<std::uint64_t> busy_published_{0};
     std::atomic<bool> stopping_{false};

@@ -67,6 +67,7 @@ struct Connected {
     double connect_ms = 0;      ///< from the call to `at`
     double since_start_ms = 0;  ///< from the program's begin to `at`
     std::optional<double> first_datagram_ms;  ///< from `at` to the first datagram of this join
+    std::optional<JoinHealth> health;         ///< at the end, of a leaf
     std::optional<SessionFacts> session;      ///< of a leaf that a root let in
 };
 
@@ -74,6 +75,8 @@ struct Connected {
 struct Progress {
     double seconds = 0;  ///< since the first join completed
     PortCounters counters;
+    std::vector<MembershipStatus> memberships;
+    Instant taken_at{};
     double packets_per_second = 0;
     double bits_per_second = 0;  ///< of payload
 };

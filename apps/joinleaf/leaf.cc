@@ -152,6 +152,16 @@ std::vector<Member> join_groups(Runtime& runtime, const LeafOptions& options,
     return members;
 }
 
+// While the sockets are still members.
+void tell_health(std::vector<Member>& members, const Status& status) {
+    for (auto& member : members) {
+        const auto id = static_cast<std::uint32_t>(member.socket.id());
+        for (const auto& membership : status.memberships) {
+            if (membership.socket == id) member.connected.health = membership.health;
+        }
+    }
+}
+
 Summary summary_of(Status status, const std::vector<Member>& members,
                    const Subscriber& subscriber) {
     const Ticker::Taken taken = subscriber.taken();
@@ -209,6 +219,7 @@ int run_leaf(const LeafOptions& options, Surroundings& surroundings) {
         return session ? session->ended() : "";
     });
     report.json({{"event", "closed"}, {"reason", outcome.reason}});
+    tell_health(members, runtime.status());
     for (auto& member : members) member.socket.close();
     const auto failed = outcome.failed ? outcome.failed : finish(subscriber, output);
     const Status status = runtime.status();

@@ -42,7 +42,6 @@ PortOptions port_options(const Typed& typed) {
                          Ipv4Interface::parse(needed(typed.address, "--address", "10.0.0.11/24")));
     if (typed.vlan) port.vlan = valid("--vlan", net::VlanStack::parse(*typed.vlan)).to_string();
     port.mtu = static_cast<std::uint16_t>(whole(typed.mtu, "--mtu", 68, 65535, port.mtu));
-    if (typed.gateway) port.gateway = valid(parse_source("--gateway", *typed.gateway));
     port.robustness =
         static_cast<std::uint8_t>(whole(typed.robustness, "--robustness", 1, 7, port.robustness));
     port.minimum_igmp_version = static_cast<std::uint8_t>(
@@ -167,8 +166,6 @@ void add_leaf_admission(CLI::App& app, Typed& typed) {
     add(app, kWho, "--listen", typed.listen, "IP:PORT", "or wait here for a root's invitation");
     add(app, kWho, "--name", typed.name, "NAME", "what this leaf calls itself");
     add(app, kWho, "--caller-data", typed.caller_data, "TEXT", "goes with the request (--root)");
-    add(app, kWho, "--gateway", typed.gateway, "IP",
-        "where data for a root beyond the port's subnet goes");
     add_tls(app, typed, "--root");
 }
 

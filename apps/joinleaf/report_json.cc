@@ -102,18 +102,42 @@ Json json_of_refused(const Peer& peer, std::string_view why) {
             {"why", why}};
 }
 
+// Join health: what an operator asks of a membership that brings nothing.
+Json json_of(const MembershipStatus& membership, Instant now) {
+    const auto ago = [now](const std::optional<Instant>& then) -> std::optional<double> {
+        if (!then) return std::nullopt;
+        return std::chrono::duration<double, std::milli>(now - *then).count();
+    };
+    return {{"group", membership.group.to_string()},
+            {"health", name(membership.health)},
+            {"last_report_ms_ago", optional_number(ago(membership.last_report_at))},
+            {"last_datagram_ms_ago", optional_number(ago(membership.last_datagram_at))}};
+}
+
+Json nonzero(const std::vector<NamedCount>& counts) {
+    Json json = Json::object();
+    for (const auto& count : counts) {
+        if (count.value != 0) json[std::string(count.name)] = count.value;
+    }
+    return json;
+}
+
 Json json_of(const Progress& progress) {
     const auto& counters = progress.counters;
-    return {{"event", "status"},
-            {"seconds", rounded(progress.seconds)},
-            {"received", counters.received},
-            {"delivered", counters.delivered},
-            {"delivered_bytes", counters.delivered_bytes},
-            {"sent", counters.sent},
-            {"sent_bytes", counters.sent_bytes},
-            {"pps", rounded(progress.packets_per_second)},
-            {"bps", rounded(progress.bits_per_second)},
-            {"drops", json_of(counters.drops)}};
+    Json json{{"event", "status"},
+              {"seconds", rounded(progress.seconds)},
+              {"received", counters.received},
+              {"delivered", counters.delivered},
+              {"delivered_bytes", counters.delivered_bytes},
+              {"sent", counters.sent},
+              {"sent_bytes", counters.sent_bytes},
+              {"pps", rounded(progress.packets_per_second)},
+              {"bps", rounded(progress.bits_per_second)},
+              {"drops", json_of(counters.drops)}};
+    for (const auto& membership : progress.memberships) {
+        json["joins"].push_back(json_of(membership, progress.taken_at));
+    }
+    return json;
 }
 
 Json json_of(Role role, const Summary& summary) {
@@ -124,7 +148,8 @@ Json json_of(Role role, const Summary& summary) {
                          {"sources", join.sources.to_string()},
                          {"connected_at_ns", nanoseconds(join.at)},
                          {"connect_ms", rounded(join.connect_ms)},
-                         {"first_datagram_ms", optional_number(join.first_datagram_ms)}});
+                         {"first_datagram_ms", optional_number(join.first_datagram_ms)},
+                         {"health", join.health ? Json(name(*join.health)) : Json()}});
     }
     Json json{{"event", "summary"},
               {"role", name(role)},
@@ -145,6 +170,7 @@ Json json_of(Role role, const Summary& summary) {
               {"joins", std::move(joins)},
               {"port", json_of(summary.port)},
               {"querier", json_of(summary.port.querier)},
+              {"igmp", nonzero(summary.port.igmp)},
               {"resident_mb", rounded(summary.resident_mb)}};
     if (const auto& leaves = summary.leaves) {
         json["leaves"] = {{"joined", leaves->joined},

@@ -114,8 +114,11 @@ void Ticker::tick(Instant now, std::optional<Taken> taken) {
     if (now - last_ < 1s || report_.options().quiet) return;
     if (!report_.options().json && !report_.options().live) return;
 
+    Status status = runtime_.status();
     Progress progress{.seconds = seconds_between(began_, now),
-                      .counters = runtime_.status().ports.at(0).counters};
+                      .counters = status.ports.at(0).counters,
+                      .memberships = std::move(status.memberships),
+                      .taken_at = status.taken_at};
     auto& counters = progress.counters;
     if (taken) {
         counters.delivered = taken->datagrams;

@@ -21,7 +21,7 @@ struct Typed {
     bool json = false;
     bool quiet = false;
 
-    Text port, address, vlan, mtu, gateway, robustness, igmp_version;
+    Text port, address, vlan, mtu, robustness, igmp_version;
     bool require_router_alert = false;
 
     Text group, scope, rate, chunk, linger, input;

@@ -15,8 +15,12 @@ namespace joinleaf {
 enum class EventType : std::uint8_t {
     connect = 1,  ///< FD_CONNECT: a join completed or failed (M7, M11)
     accept = 2,   ///< FD_ACCEPT: a request or an invitation is pending (M5, M6)
-    close = 4,    ///< FD_CLOSE: the session or the other end is gone (M4, M25)
-    talk = 8,     ///< FD_READ: the other end of an admission has said something (M9)
+    /// FD_CLOSE: the session or the other end is gone (M4, M25). Event::error says why; none: the
+    /// other side closed in good order; connection_aborted: expelled by the root; timed_out:
+    /// nothing heard for dead_after; connection_reset: the connection broke; network_down: the
+    /// leaf's data port lost its link.
+    close = 4,
+    talk = 8,  ///< FD_READ: the other end of an admission has said something (M9)
 };
 using EventMask = std::uint8_t;
 

@@ -83,9 +83,4 @@ struct Answer {
 };
 using Condition = std::function<Answer(const PendingJoin&)>;
 
-/// Why a session ended for a socket; comes with FD_CLOSE as a std::error_code:
-/// success: the other side closed in good order; connection_aborted: expelled by the root;
-/// timed_out: nothing heard for dead_after; connection_reset: the connection broke;
-/// network_down: the leaf's data port lost its link.
-
 }  // namespace joinleaf

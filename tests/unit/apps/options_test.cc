@@ -220,12 +220,10 @@ TEST(RootedOptions, ARootListensOrInvitesOrBoth) {
 
 TEST(RootedOptions, ALeafAsksOrWaitsInPlaceOfJoining) {
     EXPECT_FALSE(accepted<LeafOptions>(kAnyLeaf).admission);
-    const auto asks = accepted<LeafOptions>(
-        kAsks + "--name desk-7 --caller-data please --gateway 10.0.0.1 --count 3");
+    const auto asks = accepted<LeafOptions>(kAsks + "--name desk-7 --caller-data please --count 3");
     EXPECT_EQ(asks.admission->root->to_string(), "10.1.0.1:7000");
     EXPECT_EQ(asks.admission->caller_data.size(), 6u);
     EXPECT_EQ(asks.admission->options.name, "desk-7");
-    EXPECT_EQ(asks.port.gateway, Ipv4Address(10, 0, 0, 1));
     EXPECT_EQ(asks.count, 3u);
     EXPECT_THAT(asks.groups, IsEmpty());
     EXPECT_EQ(accepted<LeafOptions>(kListens).admission->listen->to_string(), "10.1.0.2:7001");
@@ -290,7 +288,6 @@ TEST(RootedOptions, RefuseWhatASessionCannotBe) {
     EXPECT_THAT(refused(kRooted + "--wait-leaves 0"), HasSubstr("--wait-leaves: '0' will not do"));
     EXPECT_THAT(refused(kRooted + "--name " + std::string(256, 'x')),
                 HasSubstr("--name: use at most 255 octets"));
-    EXPECT_THAT(refused(kAsks + "--gateway 239.1.1.1"), HasSubstr("--gateway"));
 }
 
 TEST(DemoOptions, NeedNothing) {

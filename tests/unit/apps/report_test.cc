@@ -148,11 +148,11 @@ TEST(ReportJson, Summary) {
         R"("transmitted":0,"delivered":7,"delivered_bytes":700,"sent":0,"sent_bytes":0,)"
         R"("pps":0.0,"bps":0.0,"missed":0,"errors":0,"no_mbuf":0,"drops":{},)"
         R"("joins":[{"group":"232.1.1.1:5000","sources":"IN{10.77.0.13}",)"
-        R"("connected_at_ns":123456789,"connect_ms":0.42,"first_datagram_ms":null}],)"
+        R"("connected_at_ns":123456789,"connect_ms":0.42,"first_datagram_ms":null,"health":null}],)"
         R"("port":{"spec":"eth0","driver":"net_af_packet","mac":"02:00:00:00:00:01",)"
         R"("address":"10.77.0.12/24","mtu":1500,"filter_mode":"promiscuous","link_up":true,)"
         R"("hardware_ipv4_checksum":false,"hardware_udp_checksum":false},)"
-        R"("querier":{"heard":true,"address":"10.77.0.1","version":3,"version_in_force":3},)"
+        R"("querier":{"heard":true,"address":"10.77.0.1","version":3,"version_in_force":3},"igmp":{},)"
         R"("resident_mb":99.5})");
     summary.joins[0].first_datagram_ms = 12.25;
     EXPECT_EQ(json_of(Role::leaf, summary)["joins"][0]["first_datagram_ms"], 12.25);
