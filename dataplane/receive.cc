@@ -36,6 +36,7 @@ std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& cont
 
     auto& [frames, classified, arrivals, keys, chains] = lane.scratch;
     std::uint64_t bytes = 0;
+    for (std::uint32_t i = 0; i < n; ++i) dpdk::prefetch(packets[i]);
     for (std::uint32_t i = 0; i < n; ++i) dpdk::prefetch_header(packets[i]);
     for (std::uint32_t i = 0; i < n; ++i) {
         frames[i] = dpdk::received_frame(packets[i]);

@@ -33,7 +33,16 @@ inline constexpr std::uint32_t kBurst = 32;
     return rte_pktmbuf_is_contiguous(packet) != 0;
 }
 
-inline void prefetch_header(const Packet* packet) noexcept { rte_prefetch0(data(packet)); }
+/// Asks for the mbuf itself, which another core may have written last.
+inline void prefetch(Packet* packet) noexcept {
+    rte_mbuf_prefetch_part1(packet);
+    rte_mbuf_prefetch_part2(packet);
+}
+/// The headers, and the begin of the payload behind them, which the application reads next.
+inline void prefetch_header(const Packet* packet) noexcept {
+    rte_prefetch0(data(packet));
+    rte_prefetch0(data(packet) + RTE_CACHE_LINE_SIZE);
+}
 
 /// Makes one more holder; every segment counts.
 inline void add_reference(Packet* packet) noexcept { rte_pktmbuf_refcnt_update(packet, 1); }
