@@ -209,7 +209,7 @@ TEST_F(RootedNetwork, M21_WhoIsNotAdmittedDoesNotReachTheRoot) {
     auto sender = stranger.socket.sender();
     ASSERT_TRUE(sender);
     const auto dropped = [&] {
-        const auto& drops = root_runtime->status().ports[0].counters.drops;
+        const auto drops = root_runtime->status().ports[0].counters.drops;
         return drops[static_cast<std::size_t>(DropReason::source_filtered)];
     };
     send(*sender, "let me in");
