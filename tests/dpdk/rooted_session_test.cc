@@ -399,7 +399,9 @@ TEST_F(RootedRounds, M25_NothingStaysBehind) {
     EXPECT_TRUE(eventually([&] { return same_but_memory(footprint(), before); }));
     const auto after = footprint();
     tell("after", after);
+#ifndef __SANITIZE_ADDRESS__  // which keeps what was freed for a while; it looks for leaks itself
     EXPECT_LT(after.resident_kb, warm.resident_kb + 4096);
+#endif
     EXPECT_THAT(runtime.status().memberships, IsEmpty());
     EXPECT_TRUE(no_event());
 }
