@@ -56,7 +56,6 @@ protected:
 
     Network network_;
     RuntimeOptions options_;
-    std::vector<std::string> log_;
     std::optional<Runtime> runtime_;
 };
 
