@@ -43,9 +43,12 @@ void Attachment::subscribe() {
     subscription_->key = {plan_.reception->destination, plan_.reception->port.value()};
     subscription_->socket = endpoints_.socket;
     subscription_->cookie = endpoints_.cookie;
-    subscription_->handler = endpoints_.handler;
-    subscription_->queue = endpoints_.receiver ? &endpoints_.receiver->queue : nullptr;
-    subscription_->filter = filter_.get();
+    if (endpoints_.handler.call != nullptr) {
+        subscription_->outgo = endpoints_.handler;
+    } else {
+        subscription_->deliver_to(endpoints_.receiver->queue);
+    }
+    subscription_->set_filter(*filter_);
     subscription_->loopback = loopback_;
     if (receives_group()) port_.filter().add(group());
     port_.proxy().send(

@@ -2,69 +2,34 @@
 
 namespace joinleaf::dataplane {
 
-// Linear over at most eight pointers: a feed handler reads a handful of queues, and the last one
-// used is nearly always the right one.
-Delivery::Run& Delivery::run_of(const Subscription& subscription) noexcept {
-    const void* destination = subscription.handler.call != nullptr
-                                  ? static_cast<const void*>(&subscription)
-                                  : static_cast<const void*>(subscription.queue);
+// Linear over at most eight: a feed handler reads a handful of queues.
+Delivery::Run& Delivery::find_run(const InlineHandler& outgo) noexcept {
     for (std::size_t i = 0; i < open_; ++i) {
-        if (runs_[i].destination == destination) return runs_[i];
+        if (runs_[i].outgo.context != outgo.context || runs_[i].outgo.call != outgo.call) continue;
+        last_ = i;
+        return runs_[i];
     }
-    std::size_t slot = open_;
+    last_ = open_;
     if (open_ < kOpenRuns) {
         ++open_;
     } else {
-        slot = oldest_;
+        last_ = oldest_;
         oldest_ = (oldest_ + 1) % kOpenRuns;
-        hand_over(runs_[slot]);
+        hand_over(runs_[last_]);
     }
-    runs_[slot].destination = destination;
-    runs_[slot].count = 0;
-    return runs_[slot];
-}
-
-bool Delivery::offer(const Arrival& arrival, Subscription* chain, const Subscription* own,
-                     Instant now) {
-    bool wanted = false;
-    for (Subscription* subscription = chain; subscription != nullptr;
-         subscription = subscription->next) {
-        if (subscription == own && !subscription->loopback) continue;
-        if (!subscription->admits(arrival.source)) {
-            bump(subscription->source_filtered);
-            continue;
-        }
-        wanted = true;
-        const auto segment = dpdk::first_segment(arrival.packet).subspan(arrival.payload_offset);
-        Run& run = run_of(*subscription);
-        Datagram& datagram = run.datagrams[run.count];
-        datagram.data_ = segment.data();
-        datagram.buffer_ = arrival.packet;
-        datagram.cookie_ = subscription->cookie;
-        datagram.received_at_ = now;
-        datagram.size_ = arrival.payload_length;
-        datagram.first_ = static_cast<std::uint32_t>(
-            segment.size() < arrival.payload_length ? segment.size() : arrival.payload_length);
-        datagram.source_ = arrival.source;
-        datagram.socket_ = subscription->socket;
-        datagram.source_port_ = arrival.source_port;
-        run.subscriptions[run.count] = subscription;
-        subscription->touch(now);
-        if (subscription->handler.call == nullptr) dpdk::add_reference(arrival.packet);
-        if (++run.count == run.datagrams.size()) hand_over(run);
-    }
-    return wanted;
+    runs_[last_].outgo = outgo;
+    runs_[last_].count = 0;
+    return runs_[last_];
 }
 
 void Delivery::hand_over(Run& run) noexcept {
     if (run.count == 0) return;
     const std::span<const Datagram> datagrams(run.datagrams.data(), run.count);
-    const Subscription& first = *run.subscriptions[0];
     std::size_t taken = datagrams.size();
-    if (first.handler.call != nullptr) {
-        first.handler.call(first.handler.context, datagrams);
+    if (run.outgo.call != nullptr) {
+        run.outgo.call(run.outgo.context, datagrams);
     } else {
-        taken = first.queue->deliver(datagrams);
+        taken = run.subscriptions[0]->queue().deliver(datagrams);
     }
     std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < taken; ++i) {

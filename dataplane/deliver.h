@@ -22,8 +22,9 @@ struct Arrival {
     std::uint16_t source_port = 0;
 };
 
-/// Datagrams for the same destination (an application's queue, or a socket's handler) are gathered
-/// into runs, so that each costs one call. A few runs are open at a time; the worker's alone.
+/// Datagrams for the same destination (an application's queue, or a handler with its context) are
+/// gathered into runs, so that each costs one call. A few runs are open at a time; the worker's
+/// alone.
 ///
 /// References: the caller owns each packet for the length of the burst. A queue that takes one gets
 /// a reference of its own, which comes back through the queue.
@@ -34,25 +35,66 @@ public:
     /// Offers one arrival to every subscription of the chain. `own` is the subscription of the
     /// socket that sent it, when it comes from this host: it hears itself only with loopback (M24).
     /// Returns whether any of them wants it; if not, all of them filter its source out.
-    bool offer(const Arrival& arrival, Subscription* chain, const Subscription* own, Instant now);
+    bool offer(const Arrival& arrival, Subscription* chain, const Subscription* own,
+               Instant now) noexcept {
+        bool wanted = false;
+        for (Subscription* subscription = chain; subscription != nullptr;
+             subscription = subscription->next) {
+            if (subscription == own && !subscription->loopback) continue;
+            if (!subscription->admits(arrival.source)) {
+                bump(subscription->source_filtered);
+                continue;
+            }
+            wanted = true;
+            add(run_of(subscription->outgo), arrival, *subscription, now);
+        }
+        return wanted;
+    }
     /// Hands over what is still gathered. At the end of each burst.
     void flush() noexcept;
 
 private:
     struct Run {
-        const void* destination = nullptr;
+        InlineHandler outgo;
         std::uint32_t count = 0;
         std::array<Datagram, dpdk::kBurst> datagrams;
         std::array<Subscription*, dpdk::kBurst> subscriptions;
     };
     static constexpr std::size_t kOpenRuns = 8;
 
-    [[nodiscard]] Run& run_of(const Subscription& subscription) noexcept;
+    // The last one used is nearly always the right one.
+    [[nodiscard]] Run& run_of(const InlineHandler& outgo) noexcept {
+        Run& last = runs_[last_];
+        if (last_ < open_ && last.outgo.context == outgo.context && last.outgo.call == outgo.call) {
+            return last;
+        }
+        return find_run(outgo);
+    }
+    void add(Run& run, const Arrival& arrival, Subscription& subscription, Instant now) noexcept {
+        const auto segment = dpdk::first_segment(arrival.packet).subspan(arrival.payload_offset);
+        Datagram& datagram = run.datagrams[run.count];
+        datagram.data_ = segment.data();
+        datagram.buffer_ = arrival.packet;
+        datagram.cookie_ = subscription.cookie;
+        datagram.received_at_ = now;
+        datagram.size_ = arrival.payload_length;
+        datagram.first_ = static_cast<std::uint32_t>(
+            segment.size() < arrival.payload_length ? segment.size() : arrival.payload_length);
+        datagram.source_ = arrival.source;
+        datagram.socket_ = subscription.socket;
+        datagram.source_port_ = arrival.source_port;
+        run.subscriptions[run.count] = &subscription;
+        subscription.touch(now);
+        if (subscription.outgo.call == nullptr) dpdk::add_reference(arrival.packet);
+        if (++run.count == run.datagrams.size()) hand_over(run);
+    }
+    [[nodiscard]] Run& find_run(const InlineHandler& outgo) noexcept;
     void hand_over(Run& run) noexcept;
 
     Tally& tally_;
     std::array<Run, kOpenRuns> runs_;
     std::size_t open_ = 0;
+    std::size_t last_ = 0;
     std::size_t oldest_ = 0;
 };
 

@@ -2,7 +2,6 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cassert>
 #include <cerrno>
@@ -15,7 +14,6 @@ namespace {
 // At most half full: a search for a key that is not there ends after 2.5 slots on average
 // (Knuth, The Art of Computer Programming, vol. 3, §6.4).
 constexpr std::size_t kSlotsPerKey = 2;
-constexpr std::size_t kBurst = 32;
 
 }  // namespace
 
@@ -33,6 +31,9 @@ GroupTable::GroupTable(std::size_t capacity) : capacity_(capacity) {
     if (memory == MAP_FAILED) {
         throw std::system_error(errno, std::generic_category(), "memory for the group table");
     }
+    // A look-up goes to a random page; with huge ones the TLB knows them all. Where the system has
+    // none to give, the table works all the same.
+    static_cast<void>(madvise(memory, octets, MADV_HUGEPAGE));
     slots_ = {static_cast<Slot*>(memory), Unmap{octets}};
     mask_ = slots - 1;
 }
@@ -43,24 +44,8 @@ std::size_t GroupTable::position(std::uint64_t key) const noexcept {
     return i;
 }
 
-void GroupTable::find_burst(std::span<const GroupKey> keys,
-                            std::span<std::uint32_t> values) const noexcept {
-    assert(values.size() >= keys.size());
-    std::array<std::uint32_t, kBurst> hashes;
-    while (!keys.empty()) {
-        const std::size_t count = std::min(keys.size(), kBurst);
-        for (std::size_t i = 0; i < count; ++i) {
-            hashes[i] = hash(keys[i]);
-            prefetch(hashes[i]);
-        }
-        for (std::size_t i = 0; i < count; ++i) values[i] = find(keys[i], hashes[i]);
-        keys = keys.subspan(count);
-        values = values.subspan(count);
-    }
-}
-
-bool GroupTable::insert(const GroupKey& key, std::uint32_t value) noexcept {
-    assert(value != kAbsent);
+bool GroupTable::insert(const GroupKey& key, Subscription* value) noexcept {
+    assert(value != nullptr);
     Slot& slot = slots_[position(packed(key))];
     if (slot.key == kEmpty) {
         if (size_ == capacity_) return false;

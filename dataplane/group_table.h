@@ -1,4 +1,4 @@
-// From (destination, UDP port) to a number: which subscriptions a datagram is for. Flat open
+// From (destination, UDP port) to the subscriptions a datagram is for. Flat open
 // addressing, at most half full, so that a look-up is nearly always one cache line, asked for
 // before it is needed. One owner (a worker); no allocation after construction.
 #pragma once
@@ -10,9 +10,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 
 namespace joinleaf::dataplane {
+
+struct Subscription;
 
 /// Where a datagram goes: a group, or the port's own address.
 struct GroupKey {
@@ -24,9 +25,6 @@ struct GroupKey {
 
 class GroupTable {
 public:
-    /// No value, and never a valid one.
-    static constexpr std::uint32_t kAbsent = 0xffffffff;
-
     /// Room for `capacity` keys. The memory is obtained here, and the pages of slots that are never
     /// used are never touched. Throws std::system_error when there is none.
     explicit GroupTable(std::size_t capacity);
@@ -37,25 +35,21 @@ public:
     /// Asks for the cache line where the search for `hash` starts.
     void prefetch(std::uint32_t hash) const noexcept { __builtin_prefetch(&slots_[hash & mask_]); }
 
-    /// The value of `key`, or kAbsent. `hash` is that of the key.
-    [[nodiscard]] std::uint32_t find(const GroupKey& key, std::uint32_t hash) const noexcept {
+    /// The value of `key`, or null. `hash` is that of the key.
+    [[nodiscard]] Subscription* find(const GroupKey& key, std::uint32_t hash) const noexcept {
         const std::uint64_t wanted = packed(key);
         for (std::size_t i = hash & mask_;; i = (i + 1) & mask_) {
             const Slot& slot = slots_[i];
             if (slot.key == wanted) return slot.value;
-            if (slot.key == kEmpty) return kAbsent;
+            if (slot.key == kEmpty) return nullptr;
         }
     }
-    [[nodiscard]] std::uint32_t find(const GroupKey& key) const noexcept {
+    [[nodiscard]] Subscription* find(const GroupKey& key) const noexcept {
         return find(key, hash(key));
     }
-    /// Looks up a burst: hashes and prefetches all keys, then probes. `values` has as many elements
-    /// as `keys`.
-    void find_burst(std::span<const GroupKey> keys, std::span<std::uint32_t> values) const noexcept;
-
     /// Adds the key, or replaces its value. False, and nothing changed, when the table is full.
-    /// `value` is not kAbsent.
-    [[nodiscard]] bool insert(const GroupKey& key, std::uint32_t value) noexcept;
+    /// `value` is not null.
+    [[nodiscard]] bool insert(const GroupKey& key, Subscription* value) noexcept;
     /// False when the key was not there.
     bool erase(const GroupKey& key) noexcept;
 
@@ -66,7 +60,7 @@ private:
     // All zero is an empty slot, as the pages come from the kernel.
     struct Slot {
         std::uint64_t key;
-        std::uint32_t value;
+        Subscription* value;
     };
     static constexpr std::uint64_t kEmpty = 0;
 

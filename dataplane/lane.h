@@ -16,24 +16,25 @@
 
 namespace joinleaf::dataplane {
 
-/// Who subscribed to what on one lane: the look-up table and a chain of subscriptions behind each
-/// of its keys. The worker's alone; nothing is allocated after construction.
+/// Who subscribed to what on one lane: the look-up table, each of whose values is the head of a
+/// chain of subscriptions. The worker's alone; nothing is allocated after construction.
 class Subscriptions {
 public:
-    explicit Subscriptions(std::size_t capacity);
+    explicit Subscriptions(std::size_t capacity) : table_(capacity) {}
 
     /// Returns false when the table is full.
     [[nodiscard]] bool add(Subscription& subscription) noexcept;
     void remove(Subscription& subscription) noexcept;
 
-    /// Heads of the chains for a burst of keys; null where nobody subscribed.
-    void find_burst(std::span<const GroupKey> keys, std::span<Subscription*> out) const noexcept;
-    [[nodiscard]] Subscription* find(const GroupKey& key) const noexcept;
+    /// The head of the chain; null where nobody subscribed.
+    [[nodiscard]] Subscription* find(const GroupKey& key) const noexcept {
+        return table_.find(key);
+    }
+    /// For a burst: what to look for is prefetched for all before the first is looked up.
+    [[nodiscard]] const GroupTable& table() const noexcept { return table_; }
 
 private:
     GroupTable table_;
-    std::vector<Subscription*> heads_;  ///< by the table's value
-    std::vector<std::uint32_t> free_;
 };
 
 /// A control frame on its way out.
@@ -45,11 +46,10 @@ struct OutgoingControl {
 /// What a burst is on its way through receive(): kept with the lane, so that it stays in the cache
 /// and is not cleared for every burst.
 struct ReceiveScratch {
-    std::array<ReceivedFrame, dpdk::kBurst> frames;
-    std::array<Classified, dpdk::kBurst> classified;
-    std::array<Arrival, dpdk::kBurst> arrivals;  ///< the data among them ...
-    std::array<GroupKey, dpdk::kBurst> keys;     ///< ... and what to look up for each
-    std::array<Subscription*, dpdk::kBurst> chains;
+    std::array<Arrival, dpdk::kBurst> arrivals;  ///< the data among the frames ...
+    std::array<GroupKey, dpdk::kBurst> keys;     ///< ... what to look up for each ...
+    std::array<std::uint32_t, dpdk::kBurst> hashes;
+    std::array<Subscription*, dpdk::kBurst> chains;  ///< ... and who wants it
 };
 
 struct Lane {

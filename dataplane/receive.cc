@@ -33,41 +33,42 @@ std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& cont
     std::array<Packet*, kBurst> packets;
     const std::uint32_t n = lane.port.receive(packets);
     if (n == 0) return 0;
+    const GroupTable& table = lane.subscriptions.table();
 
-    auto& [frames, classified, arrivals, keys, chains] = lane.scratch;
-    std::uint64_t bytes = 0;
+    auto& [arrivals, keys, hashes, chains] = lane.scratch;
     for (std::uint32_t i = 0; i < n; ++i) dpdk::prefetch(packets[i]);
     for (std::uint32_t i = 0; i < n; ++i) dpdk::prefetch_header(packets[i]);
-    for (std::uint32_t i = 0; i < n; ++i) {
-        frames[i] = dpdk::received_frame(packets[i]);
-        bytes += frames[i].length;
-    }
-    lane.tally.add(Count::received, n);
-    lane.tally.add(Count::received_bytes, bytes);
 
-    classify_burst({frames.data(), n}, lane.identity, classified);
-
+    // Three passes, each of which asks for the memory that the next one reads: a packet's place in
+    // the table, then who subscribed.
+    std::uint64_t bytes = 0;
     std::size_t data_count = 0;
     std::array<Packet*, kBurst> finished;  // this worker's reference ends with the burst
     std::uint32_t finished_count = 0;
     for (std::uint32_t i = 0; i < n; ++i) {
-        const Classified& frame = classified[i];
-        if (frame.kind == Kind::data) [[likely]] {
-            finished[finished_count++] = packets[i];
-            if (frame.udp_checksum_pending && !chain_sums_up(packets[i], frame)) {
+        Packet* const packet = packets[i];
+        const ReceivedFrame received = dpdk::received_frame(packet);
+        bytes += received.length;
+        Classified frame;
+        const Kind kind = classify(received, lane.identity, frame);
+        if (kind == Kind::data) [[likely]] {
+            finished[finished_count++] = packet;
+            if (frame.udp_checksum_pending && !chain_sums_up(packet, frame)) {
                 lane.tally.drop(DropReason::bad_udp_checksum);
                 continue;
             }
-            arrivals[data_count] = {.packet = packets[i],
+            arrivals[data_count] = {.packet = packet,
                                     .payload_offset = frame.payload_offset,
                                     .payload_length = frame.payload_length,
                                     .source = frame.source,
                                     .source_port = frame.source_port};
-            keys[data_count++] = {frame.destination, frame.destination_port};
+            keys[data_count] = {frame.destination, frame.destination_port};
+            hashes[data_count] = GroupTable::hash(keys[data_count]);
+            table.prefetch(hashes[data_count++]);
             continue;
         }
-        if (frame.kind == Kind::control) {
-            const ControlFrame message{.packet = packets[i],
+        if (kind == Kind::control) {
+            const ControlFrame message{.packet = packet,
                                        .offset = frame.payload_offset,
                                        .length = frame.payload_length,
                                        .at = now,
@@ -77,10 +78,15 @@ std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& cont
         } else {
             lane.tally.drop(frame.reason);
         }
-        finished[finished_count++] = packets[i];
+        finished[finished_count++] = packet;
     }
+    lane.tally.add(Count::received, n);
+    lane.tally.add(Count::received_bytes, bytes);
 
-    lane.subscriptions.find_burst({keys.data(), data_count}, chains);
+    for (std::size_t i = 0; i < data_count; ++i) {
+        chains[i] = table.find(keys[i], hashes[i]);
+        __builtin_prefetch(chains[i], 1);
+    }
     for (std::size_t i = 0; i < data_count; ++i) {
         if (chains[i] == nullptr) {
             lane.tally.drop(DropReason::no_subscriber);

@@ -120,7 +120,7 @@ void Worker::apply(const Command& command, Instant now) noexcept {
                    [&](const RemoveSubscription& c) {
                        lanes_[c.lane]->subscriptions.remove(*c.subscription);
                    },
-                   [&](const ReplaceFilter& c) { c.subscription->filter = c.filter; },
+                   [&](const ReplaceFilter& c) { c.subscription->set_filter(*c.filter); },
                    [&](const SetLoopback& c) { c.subscription->loopback = c.on; },
                    [&](const AddOutlet& c) {
                        auto& outlets = lanes_[c.lane]->outlets;

@@ -47,7 +47,8 @@ public:
     std::uint16_t source_port_ = 0;
 };
 
-/// Called on the worker with the datagrams of one burst for one socket. It must not block,
+/// Called on the worker with datagrams of one burst for the sockets that have this very handler
+/// (call and context); Datagram::socket() and cookie() tell whose each is. It must not block,
 /// allocate, throw or keep a datagram: the buffers go back when it returns.
 struct InlineHandler {
     void (*call)(void* context, std::span<const Datagram> datagrams) noexcept = nullptr;

@@ -1,10 +1,10 @@
 // Any octets as a received frame: never a read outside, never a payload outside, and what is called
 // data agrees with the strict parsers. For libFuzzer.
-#include <dataplane/classify.h>
-
 #include <cstdint>
 #include <cstdlib>
 #include <vector>
+
+#include "tests/support/classified.h"
 
 namespace joinleaf {
 namespace {
@@ -14,7 +14,7 @@ void require(bool condition) {
 }
 
 // The same verdict, reached through the parsers that the control thread uses.
-void agrees_with_the_parsers(std::span<const std::byte> bytes, const dataplane::Classified& c) {
+void agrees_with_the_parsers(std::span<const std::byte> bytes, const test::ClassifiedFrame& c) {
     const auto frame = net::parse_ethernet(bytes);
     require(frame.has_value());
     if (c.kind == dataplane::Kind::control && frame->ethertype == net::ethertype::kArp) return;
@@ -78,7 +78,7 @@ void classify_any(std::span<const std::byte> input) {
         .vlan = {.outer = static_cast<std::uint16_t>(choice[6] & 3),
                  .inner = static_cast<std::uint16_t>(choice[7] & 1)},
     };
-    const auto c = dataplane::classify(frame, self);
+    const auto c = test::classified(frame, self);
     if (c.kind == dataplane::Kind::drop) {
         require(c.reason < DropReason::no_subscriber);
         return;

@@ -6,12 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/classified.h"
 #include "tests/support/frames.h"
 
 namespace joinleaf::dataplane {
 namespace {
 
 using test::bytes_of;
+using test::classified;
+using test::ClassifiedFrame;
 using test::frame_of;
 using test::FrameOptions;
 using test::kGroup;
@@ -26,21 +29,21 @@ constexpr Identity kUntagged{kOwnMac, kOwnAddress, {}};
 constexpr net::VlanStack kTagged{.outer = 100};
 constexpr net::VlanStack kQinQ{.outer = 100, .inner = 200};
 
-Classified classify_bytes(const Bytes& bytes, const Identity& self = kUntagged) {
-    return classify({.first_segment = bytes, .length = static_cast<std::uint32_t>(bytes.size())},
-                    self);
+ClassifiedFrame classify_bytes(const Bytes& bytes, const Identity& self = kUntagged) {
+    return classified({.first_segment = bytes, .length = static_cast<std::uint32_t>(bytes.size())},
+                      self);
 }
 
-Classified classify_frame(const FrameOptions& options, const Identity& self = kUntagged) {
+ClassifiedFrame classify_frame(const FrameOptions& options, const Identity& self = kUntagged) {
     return classify_bytes(frame_of(options), self);
 }
 
-Bytes payload_of(const Bytes& frame, const Classified& c) {
+Bytes payload_of(const Bytes& frame, const ClassifiedFrame& c) {
     const auto begin = frame.begin() + c.payload_offset;
     return {begin, begin + c.payload_length};
 }
 
-testing::AssertionResult dropped_for(DropReason reason, const Classified& c) {
+testing::AssertionResult dropped_for(DropReason reason, const ClassifiedFrame& c) {
     if (c.kind != Kind::drop) {
         return testing::AssertionFailure() << "not dropped, but kind " << static_cast<int>(c.kind);
     }
@@ -88,7 +91,7 @@ TEST(Classify, ADatagramWithoutChecksumIsData) {
     const ReceivedFrame called_bad{.first_segment = frame,
                                    .length = static_cast<std::uint32_t>(frame.size()),
                                    .udp_checksum = Verdict::bad};
-    EXPECT_EQ(classify(called_bad, kUntagged).kind, Kind::data);
+    EXPECT_EQ(classified(called_bad, kUntagged).kind, Kind::data);
 }
 
 // VLANs.
@@ -142,19 +145,19 @@ TEST(Classify, ATagTakenOffByTheNicCountsAsTheOuterOne) {
                         .length = static_cast<std::uint32_t>(untagged.size()),
                         .vlan_stripped = true,
                         .vlan_tci = 0xa064};
-    EXPECT_EQ(classify(frame, {kOwnMac, kOwnAddress, kTagged}).kind, Kind::data);
-    EXPECT_TRUE(dropped_for(DropReason::other_vlan, classify(frame, kUntagged)));
+    EXPECT_EQ(classified(frame, {kOwnMac, kOwnAddress, kTagged}).kind, Kind::data);
+    EXPECT_TRUE(dropped_for(DropReason::other_vlan, classified(frame, kUntagged)));
 
     const auto inner = frame_of({.vlan = {.outer = 200}});
     frame.first_segment = inner;
     frame.length = static_cast<std::uint32_t>(inner.size());
-    EXPECT_EQ(classify(frame, {kOwnMac, kOwnAddress, kQinQ}).kind, Kind::data);
+    EXPECT_EQ(classified(frame, {kOwnMac, kOwnAddress, kQinQ}).kind, Kind::data);
 
     const auto two_more = frame_of({.vlan = kQinQ});
     frame.first_segment = two_more;
     frame.length = static_cast<std::uint32_t>(two_more.size());
     EXPECT_TRUE(
-        dropped_for(DropReason::other_vlan, classify(frame, {kOwnMac, kOwnAddress, kQinQ})));
+        dropped_for(DropReason::other_vlan, classified(frame, {kOwnMac, kOwnAddress, kQinQ})));
 }
 
 // Control.
@@ -320,19 +323,19 @@ TEST(Classify, TheNicsVerdictsAreBelieved) {
                         .length = static_cast<std::uint32_t>(bytes.size()),
                         .ipv4_checksum = Verdict::good,
                         .udp_checksum = Verdict::good};
-    EXPECT_EQ(classify(frame, kUntagged).kind, Kind::data);
+    EXPECT_EQ(classified(frame, kUntagged).kind, Kind::data);
     frame.udp_checksum = Verdict::unknown;
-    EXPECT_TRUE(dropped_for(DropReason::bad_udp_checksum, classify(frame, kUntagged)));
+    EXPECT_TRUE(dropped_for(DropReason::bad_udp_checksum, classified(frame, kUntagged)));
     frame.ipv4_checksum = Verdict::unknown;
-    EXPECT_TRUE(dropped_for(DropReason::bad_ipv4_checksum, classify(frame, kUntagged)));
+    EXPECT_TRUE(dropped_for(DropReason::bad_ipv4_checksum, classified(frame, kUntagged)));
 
     const auto intact = frame_of();
     frame.first_segment = intact;
-    EXPECT_EQ(classify(frame, kUntagged).kind, Kind::data);
+    EXPECT_EQ(classified(frame, kUntagged).kind, Kind::data);
     frame.udp_checksum = Verdict::bad;
-    EXPECT_TRUE(dropped_for(DropReason::bad_udp_checksum, classify(frame, kUntagged)));
+    EXPECT_TRUE(dropped_for(DropReason::bad_udp_checksum, classified(frame, kUntagged)));
     frame.ipv4_checksum = Verdict::bad;
-    EXPECT_TRUE(dropped_for(DropReason::bad_ipv4_checksum, classify(frame, kUntagged)));
+    EXPECT_TRUE(dropped_for(DropReason::bad_ipv4_checksum, classified(frame, kUntagged)));
 }
 
 // Segments.
@@ -343,7 +346,7 @@ TEST(Classify, APayloadInFurtherSegmentsLeavesTheChecksumToTheCaller) {
         const std::span whole(bytes);
         const ReceivedFrame frame{.first_segment = whole.first(cut),
                                   .length = static_cast<std::uint32_t>(whole.size())};
-        const auto c = classify(frame, kUntagged);
+        const auto c = classified(frame, kUntagged);
         ASSERT_EQ(c.kind, Kind::data);
         ASSERT_TRUE(c.udp_checksum_pending);
         EXPECT_EQ(c.payload_length, FrameOptions{}.payload.size());
@@ -364,7 +367,7 @@ TEST(Classify, HeadersInFurtherSegmentsAreRefused) {
     for (std::size_t cut = 0; cut < 46; ++cut) {
         const ReceivedFrame frame{.first_segment = std::span(bytes).first(cut),
                                   .length = static_cast<std::uint32_t>(bytes.size())};
-        EXPECT_TRUE(dropped_for(DropReason::truncated_frame, classify(frame, kUntagged))) << cut;
+        EXPECT_TRUE(dropped_for(DropReason::truncated_frame, classified(frame, kUntagged))) << cut;
     }
 }
 
@@ -379,7 +382,7 @@ class DamagedFrame : public testing::TestWithParam<Variant> {
 protected:
     const Bytes good_ = frame_of(GetParam().options);
     const Identity self_{kOwnMac, kOwnAddress, GetParam().options.vlan};
-    const Classified whole_ = classify_bytes(good_, self_);
+    const ClassifiedFrame whole_ = classify_bytes(good_, self_);
 };
 
 TEST_P(DamagedFrame, TheValidFrameIsDelivered) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "tests/support/classified.h"
 #include "tests/support/frames.h"
 
 namespace joinleaf::dataplane {
@@ -113,7 +114,7 @@ TEST(HeaderTemplate, EachLengthIsAValidFrame) {
                     header.write(packet.payload(), packet.length);
                 }
                 const auto frame = packet.frame(header);
-                const auto c = classify(
+                const auto c = test::classified(
                     {.first_segment = frame, .length = static_cast<std::uint32_t>(frame.size())},
                     receiver);
                 ASSERT_EQ(c.kind, Kind::data) << size << ' ' << name(c.reason);
