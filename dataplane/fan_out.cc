@@ -16,7 +16,7 @@ using Burst = std::array<Filled, kBurst>;
 void supply(Lane& lane, SendQueue& queue) noexcept {
     if (!queue.wants_burst()) return;
     std::array<Packet*, kBurst> empties;
-    if (lane.transmit_pool.allocate(empties)) queue.supply(empties);
+    if (lane.transmit_pool.allocate_raw(empties)) queue.supply(empties);
 }
 
 std::uint32_t from_queue(Lane& lane, Outlet& outlet, std::uint32_t limit, Burst& burst) noexcept {
@@ -30,7 +30,7 @@ std::uint32_t from_source(Lane& lane, Outlet& outlet, std::uint32_t limit, Burst
     if (lane.spare_count < limit) {
         const std::span<Packet*> missing(lane.spare.data() + lane.spare_count,
                                          limit - lane.spare_count);
-        if (!lane.transmit_pool.allocate(missing)) {
+        if (!lane.transmit_pool.allocate_raw(missing)) {
             limit = lane.spare_count;  // asks for less; nothing is lost
         } else {
             lane.spare_count = limit;
@@ -60,6 +60,7 @@ std::uint32_t from_source(Lane& lane, Outlet& outlet, std::uint32_t limit, Burst
 }
 
 void write_header(Lane& lane, Outlet& outlet, Packet* packet, std::uint32_t length) noexcept {
+    dpdk::set_extent(packet, static_cast<std::uint32_t>(outlet.header.size()), length);
     std::byte* payload = dpdk::payload_start(packet);
     const auto size = static_cast<std::uint16_t>(length);
     if (!outlet.udp_checksum) {
@@ -72,7 +73,6 @@ void write_header(Lane& lane, Outlet& outlet, Packet* packet, std::uint32_t leng
     } else {
         outlet.header.write_summed(payload, size);
     }
-    dpdk::set_extent(packet, static_cast<std::uint32_t>(outlet.header.size()), length);
 }
 
 }  // namespace

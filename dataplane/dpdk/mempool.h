@@ -21,6 +21,12 @@ public:
         return rte_pktmbuf_alloc_bulk(pool_.get(), out.data(), static_cast<unsigned>(out.size())) ==
                0;
     }
+    /// All or none, as free buffers lie in a pool: one segment, one reference, and anything in the
+    /// fields that set_extent() sets. For the packet path, which sets them all.
+    [[nodiscard]] bool allocate_raw(std::span<Packet*> out) noexcept {
+        return rte_mempool_get_bulk(pool_.get(), reinterpret_cast<void**>(out.data()),
+                                    static_cast<unsigned>(out.size())) == 0;
+    }
     [[nodiscard]] std::uint16_t data_room() const noexcept { return data_room_; }
     /// Buffers in all.
     [[nodiscard]] unsigned size() const noexcept { return pool_->size; }

@@ -57,12 +57,14 @@ inline void free_all(std::span<Packet*> packets) noexcept {
 [[nodiscard]] inline std::byte* payload_start(Packet* packet) noexcept {
     return static_cast<std::byte*>(packet->buf_addr) + RTE_PKTMBUF_HEADROOM;
 }
-/// Sets a single-segment packet to the header before payload_start() and the payload behind it.
+/// Sets a single-segment packet to the header before payload_start() and the payload behind it, with
+/// nothing asked of the NIC.
 inline void set_extent(Packet* packet, std::uint32_t header_length,
                        std::uint32_t payload_length) noexcept {
     packet->data_off = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM - header_length);
     packet->data_len = static_cast<std::uint16_t>(header_length + payload_length);
     packet->pkt_len = header_length + payload_length;
+    packet->ol_flags = 0;
 }
 /// Sets a single-segment packet to `n` octets from its start.
 inline void set_length(Packet* packet, std::uint32_t n) noexcept {
