@@ -1,5 +1,6 @@
 #include <dataplane/fan_out.h>
 #include <dataplane/receive.h>
+#include <dataplane/replicate.h>
 #include <dataplane/transmit.h>
 #include <dataplane/worker.h>
 #include <time.h>
@@ -43,9 +44,13 @@ bool Worker::turn(Instant now) noexcept {
 std::uint32_t Worker::send(Lane& lane, Instant now) noexcept {
     std::uint32_t moved = 0;
     const std::size_t n = std::min(lane.outlets.size(), Lane::kOutletsPerTurn);
-    for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t i = 0; i < n && moved < Lane::kFramesPerTurn; ++i) {
         if (lane.next_outlet >= lane.outlets.size()) lane.next_outlet = 0;
         Outlet& outlet = *lane.outlets[lane.next_outlet++];
+        if (outlet.replication) {
+            moved += replicate(lane, outlet, now);
+            continue;
+        }
         moved += fan_out(lane, outlet, now);
         moved += transmit(lane, outlet, now);
     }
@@ -134,6 +139,12 @@ void Worker::apply(const Command& command, Instant now) noexcept {
                    [&](const ReplaceHeader& c) {
                        c.outlet->header = *c.header;
                        c.outlet->route = c.route;
+                   },
+                   [&](const PutReplica& c) {
+                       c.outlet->replication->destinations.put(c.slot, *c.header, c.resolved);
+                   },
+                   [&](const RemoveReplica& c) {
+                       c.outlet->replication->destinations.remove(c.slot);
                    },
                    [&](const TransmitFrame& c) {
                        Lane& lane = *lanes_[c.lane];

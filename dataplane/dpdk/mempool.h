@@ -21,6 +21,11 @@ public:
         return rte_pktmbuf_alloc_bulk(pool_.get(), out.data(), static_cast<unsigned>(out.size())) ==
                0;
     }
+    /// The same, with fields as their last user left them; see make_frame() and make_chain().
+    [[nodiscard]] bool allocate_raw(std::span<Packet*> out) noexcept {
+        return rte_mempool_get_bulk(pool_.get(), reinterpret_cast<void**>(out.data()),
+                                    static_cast<unsigned>(out.size())) == 0;
+    }
     [[nodiscard]] std::uint16_t data_room() const noexcept { return data_room_; }
     /// Buffers in all.
     [[nodiscard]] unsigned size() const noexcept { return pool_->size; }

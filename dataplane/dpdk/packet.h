@@ -46,6 +46,13 @@ inline void prefetch_header(const Packet* packet) noexcept {
 
 /// Makes one more holder; every segment counts.
 inline void add_reference(Packet* packet) noexcept { rte_pktmbuf_refcnt_update(packet, 1); }
+/// Makes `n` more holders of a packet of one segment.
+inline void add_references(Packet* packet, std::uint32_t n) noexcept {
+    rte_mbuf_refcnt_update(packet, static_cast<std::int16_t>(n));
+}
+[[nodiscard]] inline bool is_shared(const Packet* packet) noexcept {
+    return rte_mbuf_refcnt_read(packet) > 1;
+}
 inline void free(Packet* packet) noexcept { rte_pktmbuf_free(packet); }
 inline void free_all(std::span<Packet*> packets) noexcept {
     if (!packets.empty()) {
@@ -64,6 +71,27 @@ inline void set_extent(Packet* packet, std::uint32_t header_length,
     packet->data_len = static_cast<std::uint16_t>(header_length + payload_length);
     packet->pkt_len = header_length + payload_length;
 }
+// For packets from Mempool::allocate_raw(): all that a driver looks at in a frame that asks nothing
+// of the NIC. What else a pool guarantees of its packets (one holder, one segment) stays as it is.
+
+/// The frame is the header before payload_start(), and the payload behind it.
+inline void make_frame(Packet* packet, std::uint32_t header_length,
+                       std::uint32_t payload_length) noexcept {
+    packet->ol_flags = 0;
+    set_extent(packet, header_length, payload_length);
+}
+/// The frame is the header before payload_start() of `head`, and `payload`, of which it takes over
+/// one reference. Freeing the frame gives that back.
+inline void make_chain(Packet* head, std::uint32_t header_length, Packet* payload,
+                       std::uint32_t payload_length) noexcept {
+    head->ol_flags = 0;
+    head->data_off = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM - header_length);
+    head->data_len = static_cast<std::uint16_t>(header_length);
+    head->pkt_len = header_length + payload_length;
+    head->nb_segs = 2;
+    head->next = payload;
+}
+
 /// Sets a single-segment packet to `n` octets from its start.
 inline void set_length(Packet* packet, std::uint32_t n) noexcept {
     packet->data_len = static_cast<std::uint16_t>(n);
