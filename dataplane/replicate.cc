@@ -70,45 +70,50 @@ void finish(Replication& work, Packet* packet) noexcept {
     work.terms.reset();
 }
 
+// The next frames, and the header that goes into each.
+struct Batch {
+    const HeaderTemplate* const* headers;
+    Packet* const* frames;
+    std::size_t size;
+    std::uint32_t header_size;
+};
+
 // A header for each, and a reference to the one payload.
-void chain(std::span<const HeaderTemplate* const> headers, std::span<Packet* const> frames,
-           const Filled payload, const PayloadTerms terms) noexcept {
-    dpdk::add_references(payload.packet, static_cast<std::uint32_t>(frames.size()));
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-        headers[i]->write(dpdk::payload_start(frames[i]), terms);
-        dpdk::make_chain(frames[i], static_cast<std::uint32_t>(headers[i]->size()), payload.packet,
-                         payload.length);
+void chain(Batch batch, Filled payload, PayloadTerms terms) noexcept {
+    dpdk::add_references(payload.packet, static_cast<std::uint32_t>(batch.size));
+    for (std::size_t i = 0; i < batch.size; ++i) {
+        Packet* const frame = batch.frames[i];
+        batch.headers[i]->write(dpdk::payload_start(frame), terms);
+        dpdk::make_chain(frame, batch.header_size, payload.packet, payload.length);
     }
 }
 
 // A frame of its own for each. `Size`: octets to copy, if that is known to be enough and to be
 // there; a copy of constant size is some stores in a row.
 template <std::uint32_t Size>
-void copy(std::span<const HeaderTemplate* const> headers, std::span<Packet* const> frames,
-          const Filled payload, const PayloadTerms terms) noexcept {
+void copy(Batch batch, Filled payload, PayloadTerms terms) noexcept {
     const std::byte* const from = dpdk::payload_start(payload.packet);
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-        std::byte* const to = dpdk::payload_start(frames[i]);
-        headers[i]->write(to, terms);
+    for (std::size_t i = 0; i < batch.size; ++i) {
+        Packet* const frame = batch.frames[i];
+        std::byte* const to = dpdk::payload_start(frame);
+        batch.headers[i]->write(to, terms);
         std::memcpy(to, from, Size != 0 ? Size : payload.length);
-        dpdk::make_frame(frames[i], static_cast<std::uint32_t>(headers[i]->size()),
-                         payload.length);
+        dpdk::make_frame(frame, batch.header_size, payload.length);
     }
 }
 
-void fill(const Replication& work, std::span<const HeaderTemplate* const> headers,
-          std::span<Packet* const> frames, const Filled& payload) noexcept {
+void fill(const Replication& work, const Batch& batch, const Filled& payload) noexcept {
     constexpr std::uint32_t kSmall = Replication::kSmallPayload;
     if (payload.length <= kSmall / 4) {
-        copy<kSmall / 4>(headers, frames, payload, *work.terms);
+        copy<kSmall / 4>(batch, payload, *work.terms);
     } else if (payload.length <= kSmall / 2) {
-        copy<kSmall / 2>(headers, frames, payload, *work.terms);
+        copy<kSmall / 2>(batch, payload, *work.terms);
     } else if (payload.length <= kSmall) {
-        copy<kSmall>(headers, frames, payload, *work.terms);
+        copy<kSmall>(batch, payload, *work.terms);
     } else if (work.chained) {
-        chain(headers, frames, payload, *work.terms);
+        chain(batch, payload, *work.terms);
     } else {
-        copy<0>(headers, frames, payload, *work.terms);
+        copy<0>(batch, payload, *work.terms);
     }
 }
 
@@ -131,7 +136,7 @@ void send_itself(Lane& lane, Outlet& outlet, const Filled& payload) noexcept {
     static_cast<void>(work.destinations.next(cursor, headers));  // one, and to the end
     count_passed_over(lane, cursor);
     headers[0]->write(dpdk::payload_start(payload.packet), *work.terms);
-    dpdk::set_extent(payload.packet, static_cast<std::uint32_t>(headers[0]->size()),
+    dpdk::set_extent(payload.packet, static_cast<std::uint32_t>(outlet.header.size()),
                      payload.length);
     outlet.pending[outlet.end] = payload.packet;
     append(outlet, 1, payload.length);
@@ -176,7 +181,8 @@ bool stamp(Lane& lane, Outlet& outlet, Instant now) noexcept {
             return false;
         }
         work.starved_since = {};
-        fill(work, {headers.data(), n}, frames, payload);
+        const auto header_size = static_cast<std::uint32_t>(outlet.header.size());
+        fill(work, {headers.data(), frames.data(), n, header_size}, payload);
         append(outlet, static_cast<std::uint32_t>(n), payload.length);
     }
     work.cursor = next;

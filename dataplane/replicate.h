@@ -10,7 +10,7 @@ namespace joinleaf::dataplane {
 
 /// Bursts of one outlet in a turn: enough that what a turn costs besides does not show, few enough
 /// (some microseconds) that control frames and what is received meanwhile do not wait.
-inline constexpr std::uint32_t kReplicaBurstsPerTurn = 4;
+inline constexpr std::uint32_t kReplicaBurstsPerTurn = 8;
 
 /// Goes on with the outlet's datagrams where the last turn left off, and takes new ones when all in
 /// hand are done. What the port does not take stays pending and is offered again. Returns how many
