@@ -94,6 +94,7 @@ Outcome check_offer(const SessionOffer& offer) {
     if (offer.scheme.control != Plane::rooted) return out_of_range("control_plane");
     if (offer.scheme.data > Plane::nonrooted) return out_of_range("data_plane");
     if (offer.framing > Framing::moldudp64) return out_of_range("framing");
+    if (offer.fan_out > FanOut::replicate) return out_of_range("fan_out");
     return check_host(offer.root_address, "root_address")
         .and_then([&] { return check_flow(offer.from_root, "from_root"); })
         .and_then([&] { return check_flow(offer.to_root, "to_root"); });
@@ -167,6 +168,8 @@ void put(const SessionOffer& offer, wire::SessionOffer& out) {
     out.set_root_address(offer.root_address.value());
     out.set_framing(offer.framing == Framing::datagram ? wire::FRAMING_DATAGRAM
                                                        : wire::FRAMING_MOLDUDP64);
+    out.set_fan_out(offer.fan_out == FanOut::multicast ? wire::FAN_OUT_MULTICAST
+                                                       : wire::FAN_OUT_REPLICATE);
     out.set_scope(offer.scope);
     out.set_first_sequence(offer.first_sequence);
     put(offer.from_root, *out.mutable_from_root());
@@ -281,6 +284,12 @@ tl::expected<Framing, DecodeError> get(wire::Framing framing) {
     return out_of_range("framing");
 }
 
+tl::expected<FanOut, DecodeError> get(wire::FanOut fan_out) {
+    if (fan_out == wire::FAN_OUT_MULTICAST) return FanOut::multicast;
+    if (fan_out == wire::FAN_OUT_REPLICATE) return FanOut::replicate;
+    return out_of_range("fan_out");
+}
+
 tl::expected<Direction, DecodeError> get(wire::Direction direction) {
     if (direction == wire::DIRECTION_SENDER_ONLY) return Direction::sender_only;
     if (direction == wire::DIRECTION_RECEIVER_ONLY) return Direction::receiver_only;
@@ -297,6 +306,8 @@ tl::expected<SessionOffer, DecodeError> get(const wire::SessionOffer& from) {
     if (!port) return out_of_range("port");
     const auto framing = get(from.framing());
     if (!framing) return tl::unexpected(framing.error());
+    const auto fan_out = get(from.fan_out());
+    if (!fan_out) return tl::unexpected(fan_out.error());
     if (from.scope() > 255) return out_of_range("scope");
     const auto from_root = get(from.from_root(), "from_root");
     if (!from_root) return tl::unexpected(from_root.error());
@@ -306,6 +317,7 @@ tl::expected<SessionOffer, DecodeError> get(const wire::SessionOffer& from) {
                         .group = {*group, *port},
                         .root_address = Ipv4Address(from.root_address()),
                         .framing = *framing,
+                        .fan_out = *fan_out,
                         .scope = static_cast<std::uint8_t>(from.scope()),
                         .first_sequence = from.first_sequence(),
                         .from_root = *from_root,

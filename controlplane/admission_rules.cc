@@ -4,8 +4,9 @@
 namespace joinleaf::controlplane {
 
 bool is_usable(const SessionOffer& offer) {
-    return offer.scheme.control == Plane::rooted &&
-           (offer.scheme.data == Plane::nonrooted || offer.root_address.is_unicast());
+    if (offer.scheme.control != Plane::rooted) return false;
+    if (offer.scheme.data == Plane::nonrooted) return offer.fan_out == FanOut::multicast;
+    return offer.root_address.is_unicast();
 }
 
 namespace {

@@ -11,6 +11,9 @@ AttachPlan plan_session(DataRole role, const SessionOffer& offer, Direction dire
     if (direction != Direction::sender_only) {
         if (!rooted) {
             plan.reception = {group, port, SourceFilter::any()};
+        } else if (role == DataRole::leaf && offer.fan_out == FanOut::replicate) {
+            plan.reception = {own_address, port, SourceFilter::only({offer.root_address}),
+                              offer.group.group};
         } else if (role == DataRole::leaf) {
             plan.reception = {group, port, SourceFilter::only({offer.root_address})};
         } else {
@@ -26,6 +29,9 @@ AttachPlan plan_session(DataRole role, const SessionOffer& offer, Direction dire
 
 Result<void> check_offer(const SessionOffer& offer) {
     if (!offer.root_address.is_unicast()) return failure(std::errc::invalid_argument);
+    if (offer.fan_out == FanOut::replicate && offer.scheme.data == Plane::nonrooted) {
+        return failure(std::errc::invalid_argument);
+    }
     const bool source_specific = offer.group.group.is_source_specific();
     if (source_specific && offer.scheme.data == Plane::nonrooted) {
         return failure(std::errc::invalid_argument);

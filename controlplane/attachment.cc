@@ -59,13 +59,15 @@ void Attachment::subscribe() {
                 self->finish(std::make_error_code(std::errc::no_buffer_space), answer.at);
                 return;
             }
-            if (self->plan_.sending && self->endpoints_.sender.source.call != nullptr) {
+            // A root that replicates is told of leaves before it sends for the first time.
+            if (self->replicates() ||
+                (self->plan_.sending && self->endpoints_.sender.source.call != nullptr)) {
                 if (const auto added = self->add_outlet(); !added) {
                     self->finish(added.error(), answer.at);
                     return;
                 }
             }
-            self->report();
+            self->report(answer.at);
         });
 }
 
@@ -89,6 +91,9 @@ Result<void> Attachment::add_outlet() {
                                           });
         if (!next_hop_) return failure(std::errc::network_unreachable);
     }
+    if (!endpoints_.sender.also.empty() && (!to.destination.is_multicast() || replicates())) {
+        return failure(std::errc::invalid_argument);
+    }
     if (!port_.take_outlet()) return failure(std::errc::no_buffer_space);
     if (endpoints_.sender.source.call == nullptr) {
         send_queue_ = std::make_shared<dataplane::SendQueue>(endpoints_.sender.capacity,
@@ -107,6 +112,14 @@ Result<void> Attachment::add_outlet() {
     outlet_->pacer = {{.packets_per_second = endpoints_.sender.packets_per_second,
                        .burst_packets = endpoints_.sender.burst},
                       now()};
+    if (replicates() || !endpoints_.sender.also.empty()) {
+        if (auto added = add_replication(); !added) {
+            outlet_.reset();
+            send_queue_.reset();
+            port_.give_outlet_back();
+            return added;
+        }
+    }
     port_.proxy().send(dataplane::AddOutlet{.lane = port_.lane(), .outlet = outlet_.get()},
                        [self = shared_from_this(), outlet = outlet_](const Acknowledgement&) {
                            // M8: who only sends has nothing to tell the network, so it was complete
@@ -114,13 +127,39 @@ Result<void> Attachment::add_outlet() {
                            if (self->attached_ && !self->plan_.reception)
                                self->finish({}, self->called_at_);
                        });
+    if (replicas_ && !replicates()) {
+        replicas_->add_group({*GroupAddress::from(to.destination), to.port});
+        for (const auto& line : endpoints_.sender.also) replicas_->add_group(line);
+    }
     return {};
 }
 
-// M7: the join has completed when the burst that carries the report has been taken.
-void Attachment::report() {
+// Many destinations: the leaves of a session, who come and go, or this group and others.
+Result<void> Attachment::add_replication() {
+    const auto& also = endpoints_.sender.also;
+    try {
+        outlet_->replication = std::make_unique<dataplane::Replication>(
+            replicates() ? plan_.sending->leaves : also.size() + 1, port_.replica_pool(),
+            port_.port().offloads().multi_segment_transmit);
+    } catch (const std::system_error&) {
+        return failure(std::errc::no_buffer_space);
+    }
+    if (!replicates()) {
+        outlet_->replication->heard_here.push_back(outlet_->key);
+        for (const auto& line : also) {
+            outlet_->replication->heard_here.push_back({line.group.address(), line.port.value()});
+        }
+    }
+    replicas_ = std::make_shared<Replicas>(port_, outlet_);
+    replicas_->set_scope(scope_, {});
+    return {};
+}
+
+// M7: the join has completed when the burst that carries the report has been taken; where there is
+// nothing to report, when the worker delivers.
+void Attachment::report(Instant in_place) {
     if (!receives_group()) {
-        finish({}, now());
+        finish({}, in_place);
         return;
     }
     const auto result = port_.igmp().set_filter(
@@ -143,6 +182,7 @@ void Attachment::detach() {
     if (!std::exchange(attached_, false)) return;
     ready_ = nullptr;
     if (next_hop_) port_.release_neighbour(*std::exchange(next_hop_, std::nullopt));
+    replicas_.reset();
     if (outlet_) {
         port_.proxy().send(
             dataplane::RemoveOutlet{.lane = port_.lane(), .outlet = outlet_.get()},
@@ -210,6 +250,7 @@ dataplane::HeaderTemplate Attachment::header() const {
 
 void Attachment::refresh_outlet(Held applied) {
     if (!outlet_) return;
+    if (replicas_) replicas_->set_scope(scope_, applied);
     const auto fresh = std::make_shared<const dataplane::HeaderTemplate>(header());
     port_.proxy().send(
         dataplane::ReplaceHeader{.outlet = outlet_.get(), .header = fresh.get(), .route = route()},
@@ -230,13 +271,14 @@ void Attachment::set_loopback(bool on, Held applied) {
 }
 
 std::optional<MembershipStatus> Attachment::status() const {
-    if (!subscription_ || !receives_group()) return std::nullopt;
+    if (!subscription_ || (!receives_group() && !plan_.reception->session)) return std::nullopt;
     const auto instant = [](const std::atomic<std::int64_t>& at) -> std::optional<Instant> {
         const auto value = at.load(std::memory_order_relaxed);
         if (value == 0) return std::nullopt;
         return Instant(Duration(value));
     };
-    MembershipStatus status{.group = {group(), plan_.reception->port}};
+    const auto named = plan_.reception->session ? *plan_.reception->session : group();
+    MembershipStatus status{.group = {named, plan_.reception->port}};
     status.socket = static_cast<std::uint32_t>(endpoints_.socket);
     status.sources = plan_.reception->sources;
     status.first_datagram_at = instant(subscription_->first_at);

@@ -5,6 +5,7 @@
 #include <controlplane/attach_plan.h>
 #include <controlplane/port_context.h>
 #include <controlplane/receiver_impl.h>
+#include <controlplane/replicas.h>
 #include <dataplane/outlet.h>
 #include <dataplane/subscription.h>
 #include <joinleaf/socket.h>
@@ -14,9 +15,6 @@
 #include <optional>
 
 namespace joinleaf::controlplane {
-
-/// Let go of when the worker has answered the command that holds it.
-using Held = std::shared_ptr<const void>;
 
 /// What never changes for a socket.
 struct Endpoints {
@@ -57,6 +55,8 @@ public:
     /// The queue to the worker. Most members never send: whoever also receives gets its way out
     /// with the first call. Errors: no_buffer_space, network_unreachable.
     [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
+    /// Where a session's data goes by unicast; null where it does not, or while not attached.
+    [[nodiscard]] Replicas* replicas() const { return replicates() ? replicas_.get() : nullptr; }
     /// The counters of what is received; nothing while there is no reception.
     [[nodiscard]] std::optional<MembershipStatus> status() const;
 
@@ -67,11 +67,13 @@ private:
     [[nodiscard]] GroupAddress group() const {
         return *GroupAddress::from(plan_.reception->destination);
     }
+    [[nodiscard]] bool replicates() const { return plan_.sending && plan_.sending->leaves > 0; }
     [[nodiscard]] dataplane::HeaderTemplate header() const;
     [[nodiscard]] dataplane::Route route() const;
     void subscribe();
-    void report();
+    void report(Instant in_place);
     [[nodiscard]] Result<void> add_outlet();
+    [[nodiscard]] Result<void> add_replication();
     void refresh_outlet(Held applied = {});
     void replace_filter(const SourceFilter& sources, Held applied = {});
     void finish(std::error_code error, Instant at);
@@ -90,6 +92,7 @@ private:
     std::shared_ptr<const SourceFilter> filter_;
     std::shared_ptr<dataplane::Subscription> subscription_;
     std::shared_ptr<dataplane::Outlet> outlet_;
+    std::shared_ptr<Replicas> replicas_;  ///< of an outlet that has a replication
     std::shared_ptr<dataplane::SendQueue> send_queue_;
 };
 

@@ -18,6 +18,12 @@ using dataplane::dpdk::Packet;
 using dataplane::dpdk::Port;
 
 constexpr unsigned kControlBuffers = 2047;
+// What the transmit rings of most ports hold; a ring of a wire holds more, of smaller buffers.
+constexpr std::uint32_t kUsualSlots = 1024;
+
+// As many as the port holds, and as many again in bursts being made and in the caches of lcores.
+unsigned replica_buffers(std::uint32_t transmit_slots) { return 2 * transmit_slots + 511; }
+
 constexpr Duration kLinkEvery = std::chrono::milliseconds(50);
 
 // Ethernet with two tags, and alignment.
@@ -74,18 +80,39 @@ std::shared_ptr<PortPools> PortPools::make(unsigned number, const PortOptions& o
 }
 
 bool PortPools::is_home() const {
-    return receive.in_use() == 0 && transmit.in_use() == 0 && control.in_use() == 0;
+    return receive.in_use() == 0 && transmit.in_use() == 0 && control.in_use() == 0 &&
+           (!replicas || replicas->in_use() == 0);
 }
 
 unsigned PortPools::megabytes(const PortOptions& options) {
     const auto room = data_room(options.mtu);
     return 2 * Mempool::megabytes(options.buffers, room) +
-           Mempool::megabytes(kControlBuffers, room);
+           Mempool::megabytes(kControlBuffers, room) +
+           Mempool::megabytes(replica_buffers(kUsualSlots), room);
+}
+
+Mempool& PortContext::replica_pool() {
+    if (!pools_->replicas) {
+        const bool chained = port_.offloads().multi_segment_transmit;
+        const auto room = chained
+                              ? static_cast<std::uint16_t>(dataplane::Replication::kSmallPayload)
+                              : data_room(options_.mtu);
+        pools_->replicas.emplace(fmt::format("jl_rep{}", number_),
+                                 replica_buffers(port_.transmit_slots()), room);
+        if (!chained) {
+            log_(
+                fmt::format("port '{}' does not transmit chains of buffers: datagrams that go to "
+                            "many are copied for each",
+                            options_.port));
+        }
+    }
+    return *pools_->replicas;
 }
 
 PortContext::PortContext(unsigned number, const PortOptions& options, const PortSpec& spec,
                          const net::VlanStack& vlan, std::shared_ptr<PortPools> pools, Log log)
     : options_(options),
+      number_(number),
       lock_(lock_name(number, spec)),
       pools_(std::move(pools)),
       vlan_(vlan),
@@ -284,7 +311,8 @@ PortStatus PortContext::status() const {
     }
     status.buffers = {.receive = pools_->receive.in_use(),
                       .transmit = pools_->transmit.in_use(),
-                      .control = pools_->control.in_use()};
+                      .control = pools_->control.in_use(),
+                      .replicas = pools_->replicas ? pools_->replicas->in_use() : 0};
     return status;
 }
 

@@ -35,6 +35,10 @@ struct PortPools {
     dataplane::dpdk::Mempool transmit;
     dataplane::dpdk::Mempool control;  ///< its own, so that reports leave whatever the load
 
+    /// Frames of datagrams that go to many destinations, apart from the payloads, so that neither
+    /// starves the other. Made when first asked for.
+    std::optional<dataplane::dpdk::Mempool> replicas;
+
     [[nodiscard]] bool is_home() const;
     /// Megabytes that these pools will take.
     [[nodiscard]] static unsigned megabytes(const PortOptions& options);
@@ -83,6 +87,9 @@ public:
     [[nodiscard]] WorkerProxy& proxy() { return *proxy_; }
     [[nodiscard]] dataplane::LaneIndex lane() const { return lane_; }
     [[nodiscard]] const std::shared_ptr<PortPools>& pools() const { return pools_; }
+    /// Where the frames of a Replication come from, small ones where the port takes chains. Errors:
+    /// throws std::system_error (ENOMEM).
+    [[nodiscard]] dataplane::dpdk::Mempool& replica_pool();
     [[nodiscard]] bool link_up() const { return link_up_; }
     /// Counts the ways out that are lent to the worker. False: it takes no more.
     [[nodiscard]] bool take_outlet() {
@@ -102,6 +109,7 @@ private:
     void ask_and_tell_neighbours(Instant now);
 
     PortOptions options_;
+    unsigned number_;
     PortLock lock_;
     std::shared_ptr<PortPools> pools_;
     net::VlanStack vlan_;

@@ -1,4 +1,5 @@
 #include <controlplane/root_socket.h>
+#include <fmt/format.h>
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -9,17 +10,23 @@ namespace {
 Instant now() { return std::chrono::steady_clock::now(); }
 
 // The policy is asked before the application sees a request, and the session is the same for all.
-AdmissionRootOptions logic_options(const SocketOptions& options,
+// A leaf at the root's own address would never see what is sent to that by unicast.
+AdmissionRootOptions logic_options(const SocketOptions& options, Ipv4Address own_address,
                                    const std::shared_ptr<Doorkeeper>& doorkeeper) {
     AdmissionRootOptions logic;
     logic.name = options.admission.name;
     logic.offer = options.admission.session;
     logic.dead_after = options.admission.dead_after;
     logic.max_leaves = options.admission.max_leaves;
-    if (doorkeeper) {
-        logic.screen = [doorkeeper](const Peer& leaf,
-                                    const SessionOffer& usual) -> Result<SessionOffer> {
-            if (!doorkeeper->lets_in(leaf, now())) return failure(std::errc::permission_denied);
+    if (doorkeeper || logic.offer.fan_out == FanOut::replicate) {
+        logic.screen = [doorkeeper, own_address](
+                           const Peer& leaf, const SessionOffer& usual) -> Result<SessionOffer> {
+            if (usual.fan_out == FanOut::replicate && leaf.data_address == own_address) {
+                return failure(std::errc::address_not_available);
+            }
+            if (doorkeeper && !doorkeeper->lets_in(leaf, now())) {
+                return failure(std::errc::permission_denied);
+            }
             return usual;
         };
     }
@@ -40,7 +47,7 @@ RootSocket::RootSocket(SocketId id, const SocketOptions& options, PortContext& p
                        std::shared_ptr<Doorkeeper> doorkeeper)
     : SocketCore(id, options, port),
       context_(context),
-      logic_(logic_options(options, doorkeeper)),
+      logic_(logic_options(options, port.options().address.address, doorkeeper)),
       doorkeeper_(std::move(doorkeeper)),
       hub_(std::make_shared<AdmissionHub>(
           context.io, std::move(transport),
@@ -57,9 +64,13 @@ RootSocket::~RootSocket() { AdmissionHub::let_out(std::move(hub_)); }
 void RootSocket::start(std::function<void(std::error_code)> ready) {
     // A root that has nowhere to put data does not take any.
     const bool receives = options().handler.call != nullptr || options().receiver != nullptr;
-    attach(plan_session(options().data_role, logic_.offer(),
-                        receives ? Direction::both : Direction::sender_only,
-                        port().options().address.address),
+    auto plan = plan_session(options().data_role, logic_.offer(),
+                             receives ? Direction::both : Direction::sender_only,
+                             port().options().address.address);
+    if (logic_.offer().fan_out == FanOut::replicate) {
+        plan.sending->leaves = options().admission.max_leaves;
+    }
+    attach(std::move(plan),
            [self = weak_from_this(), ready = std::move(ready)](std::error_code error, Instant at) {
                if (const auto socket = std::static_pointer_cast<RootSocket>(self.lock())) {
                    if (!error) socket->in_place(at);
@@ -79,6 +90,7 @@ Result<void> RootSocket::listen(const ControlEndpoint& local, std::size_t backlo
 
 Result<std::shared_ptr<SocketCore>> RootSocket::start_peer_join(const ControlEndpoint& peer,
                                                                 const AdmissionRequest& request) {
+    if (placing_invited_) return failure(std::errc::connection_already_in_progress);
     const auto connection = hub_->next_connection();
     AdmissionActions actions;
     const auto leaf = logic_.invite(connection, peer, request.caller_data, now(), actions);
@@ -186,10 +198,50 @@ void RootSocket::disconnected(ConnectionId connection, std::errc reason) {
 void RootSocket::member_came(LeafId leaf, Ipv4Address data_address) {
     members_[leaf] = data_address;
     members_changed_ = true;
+    const auto told = [self = weak_from_this(), leaf] {
+        if (const auto root = std::static_pointer_cast<RootSocket>(self.lock())) {
+            root->arrived(leaf);
+        }
+    };
+    if (Replicas* to = replicas()) {
+        to->leaf_came(data_address, leaf_port(), told);
+        const bool is_beyond = !port().options().address.contains(data_address);
+        if (is_beyond && logic_.offer().scope < 2) {
+            context_.log(fmt::format(
+                "the leaf at {} is on another subnet, and the session's scope is {}: no router "
+                "will pass its data on; give the session a scope of 2 or more",
+                data_address.to_string(), logic_.offer().scope));
+        }
+    } else {
+        told();
+    }
+}
+
+void RootSocket::arrived(LeafId leaf) {
+    const auto found = leaves_.find(leaf);
+    if (found == leaves_.end()) return;
+    if (const auto socket = found->second.lock()) socket->arrived();
+}
+
+Replicas* RootSocket::replicas() {
+    return attachment() == nullptr ? nullptr : attachment()->replicas();
+}
+
+void RootSocket::once_placed(Ipv4Address data_address, std::function<void()> done) {
+    if (Replicas* to = replicas()) {
+        to->when_placed(data_address, leaf_port(), std::move(done));
+    } else {
+        done();
+    }
 }
 
 void RootSocket::member_went(LeafId leaf) {
-    if (members_.erase(leaf) != 0) members_changed_ = true;
+    const auto member = members_.find(leaf);
+    if (member == members_.end()) return;
+    const Ipv4Address address = member->second;
+    members_.erase(member);
+    members_changed_ = true;
+    if (Replicas* to = replicas()) to->leaf_went(address, leaf_port());
 }
 
 void RootSocket::carry_out(AdmissionActions& actions) {
@@ -208,14 +260,24 @@ void RootSocket::carry_out(AdmissionActions& actions) {
                            if (a.error) leaves_.erase(a.leaf);
                            if (socket && a.error) socket->set_state(State::open);
                            if (socket && !a.error) socket->peer_data_ = std::move(a.callee_data);
-                           invitation_done(a.error, now());
+                           const auto member = members_.find(a.leaf);
+                           if (a.error || member == members_.end()) {
+                               invitation_done(a.error, now());
+                               return;
+                           }
+                           placing_invited_ = true;
+                           once_placed(member->second, [self = weak_from_this()] {
+                               const auto root = std::static_pointer_cast<RootSocket>(self.lock());
+                               if (!root) return;
+                               root->placing_invited_ = false;
+                               root->invitation_done({}, now());
+                           });
                        },
                        [&](const LeafConnected& a) {
-                           member_came(a.leaf, a.data_address);
                            if (const auto known = logic_.leaf(a.leaf); doorkeeper_ && known) {
                                doorkeeper_->came(a.leaf, known->peer);
                            }
-                           if (const auto socket = leaf_socket(a.leaf)) socket->arrived();
+                           member_came(a.leaf, a.data_address);
                        },
                        [&](const LeafClosed& a) {
                            member_went(a.leaf);

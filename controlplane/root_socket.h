@@ -54,6 +54,11 @@ private:
     std::shared_ptr<LeafSocket> stand_for(LeafId leaf, std::optional<UserData> peer_data);
     void member_came(LeafId leaf, Ipv4Address data_address);
     void member_went(LeafId leaf);
+    void arrived(LeafId leaf);
+    /// Where data is replicated, FD_CONNECT comes when a leaf's copies go out.
+    void once_placed(Ipv4Address data_address, std::function<void()> done);
+    [[nodiscard]] Replicas* replicas();
+    [[nodiscard]] UdpPort leaf_port() const { return logic_.offer().group.port; }
 
     RootedContext context_;
     AdmissionRoot logic_;
@@ -62,6 +67,7 @@ private:
     std::map<LeafId, std::weak_ptr<LeafSocket>> leaves_;
     std::map<LeafId, Ipv4Address> members_;
     bool members_changed_ = false;
+    bool placing_invited_ = false;  ///< the leaf that was invited has come, and is not placed yet
 };
 
 /// Stands for one leaf at its root; carries no multipoint data.

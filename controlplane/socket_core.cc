@@ -2,6 +2,21 @@
 #include <utility>
 
 namespace joinleaf::controlplane {
+namespace {
+
+// Of data that comes to our own address: no querier has a say in it.
+void tell_unicast_health(MembershipStatus& membership, Instant now) {
+    const auto last = membership.last_datagram_at;
+    if (!membership.connected_at) {
+        membership.health = JoinHealth::not_reported;
+    } else if (!last) {
+        membership.health = JoinHealth::no_data;
+    } else {
+        membership.health = now - *last > kSilentAfter ? JoinHealth::silent : JoinHealth::receiving;
+    }
+}
+
+}  // namespace
 
 SocketCore::SocketCore(SocketId id, const SocketOptions& options, PortContext& port)
     : id_(id),
@@ -206,7 +221,12 @@ std::optional<MembershipStatus> SocketCore::status() const {
     if (!status) return std::nullopt;
     status->port = options_.port;
     if (state_ == State::joined) status->connected_at = connected_at_;
-    port_.igmp().tell_health(*status, std::chrono::steady_clock::now());
+    const Instant now = std::chrono::steady_clock::now();
+    if (attachment_->receives_group()) {
+        port_.igmp().tell_health(*status, now);
+    } else {
+        tell_unicast_health(*status, now);
+    }
     return status;
 }
 

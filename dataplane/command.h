@@ -57,6 +57,20 @@ struct ReplaceHeader {
     const HeaderTemplate* header;
     Route route;
 };
+/// A destination of an outlet with a replication, new or another in its place. Copied by the
+/// worker; `header` may go once this is acknowledged, and datagrams taken from then on go there.
+struct PutReplica {
+    Outlet* outlet;
+    std::uint32_t slot;
+    const HeaderTemplate* header;
+    bool resolved;
+};
+/// No datagram goes there any more once this is acknowledged, except for a burst that the port has
+/// not taken yet.
+struct RemoveReplica {
+    Outlet* outlet;
+    std::uint32_t slot;
+};
 /// The worker owns the packet. Acknowledged when the port took it (`at` is the time stamp of that
 /// burst), or, with `done` false, when the port would not for too long.
 struct TransmitFrame {
@@ -67,7 +81,8 @@ struct TransmitFrame {
 struct Command {
     std::uint64_t token = 0;
     std::variant<AddReceiveQueue, RemoveReceiveQueue, AddSubscription, RemoveSubscription,
-                 ReplaceFilter, SetLoopback, AddOutlet, RemoveOutlet, ReplaceHeader, TransmitFrame>
+                 ReplaceFilter, SetLoopback, AddOutlet, RemoveOutlet, ReplaceHeader, PutReplica,
+                 RemoveReplica, TransmitFrame>
         what{};
 };
 static_assert(std::is_trivially_copyable_v<Command>);

@@ -10,8 +10,6 @@ namespace {
 using dpdk::kBurst;
 using dpdk::Packet;
 
-using Burst = std::array<Filled, kBurst>;
-
 // Keeps the application's supply of empty buffers up.
 void supply(Lane& lane, SendQueue& queue) noexcept {
     if (!queue.wants_burst()) return;
@@ -19,13 +17,14 @@ void supply(Lane& lane, SendQueue& queue) noexcept {
     if (lane.transmit_pool.allocate_raw(empties)) queue.supply(empties);
 }
 
-std::uint32_t from_queue(Lane& lane, Outlet& outlet, std::uint32_t limit, Burst& burst) noexcept {
+std::uint32_t from_queue(Lane& lane, Outlet& outlet, std::uint32_t limit,
+                         Payloads& burst) noexcept {
     const auto n = outlet.queue->collect({burst.data(), limit});
     supply(lane, *outlet.queue);
     return static_cast<std::uint32_t>(n);
 }
 
-std::uint32_t from_source(Lane& lane, Outlet& outlet, std::uint32_t limit, Burst& burst,
+std::uint32_t from_source(Lane& lane, Outlet& outlet, std::uint32_t limit, Payloads& burst,
                           Instant now) noexcept {
     if (lane.spare_count < limit) {
         const std::span<Packet*> missing(lane.spare.data() + lane.spare_count,
@@ -77,20 +76,28 @@ void write_header(Lane& lane, Outlet& outlet, Packet* packet, std::uint32_t leng
 
 }  // namespace
 
-std::uint32_t fan_out(Lane& lane, Outlet& outlet, Instant now) noexcept {
-    if (outlet.first != outlet.end || outlet.route == Route::waiting) {
-        // The application may go on filling its queue.
-        if (outlet.queue != nullptr) supply(lane, *outlet.queue);
-        return 0;
-    }
-    Burst burst;
+std::uint32_t take_payloads(Lane& lane, Outlet& outlet, Instant now, Payloads& payloads) noexcept {
     const std::uint32_t limit = outlet.pacer.allowance(now, kBurst);
     if (limit == 0) return 0;
     const std::uint32_t n = outlet.inline_source.call != nullptr
-                                ? from_source(lane, outlet, limit, burst, now)
-                                : from_queue(lane, outlet, limit, burst);
-    if (n == 0) return 0;
+                                ? from_source(lane, outlet, limit, payloads, now)
+                                : from_queue(lane, outlet, limit, payloads);
     outlet.pacer.consume(n);
+    return n;
+}
+
+void keep_supplied(Lane& lane, Outlet& outlet) noexcept {
+    if (outlet.queue != nullptr) supply(lane, *outlet.queue);
+}
+
+std::uint32_t fan_out(Lane& lane, Outlet& outlet, Instant now) noexcept {
+    if (outlet.first != outlet.end || outlet.route == Route::waiting) {
+        keep_supplied(lane, outlet);
+        return 0;
+    }
+    Payloads burst;
+    const std::uint32_t n = take_payloads(lane, outlet, now, burst);
+    if (n == 0) return 0;
 
     // Members on this host have a chain of their own to walk; mostly there is none.
     Subscription* members = lane.subscriptions.find(outlet.key);

@@ -4,8 +4,18 @@
 #include <dataplane/lane.h>
 
 #include <joinleaf/clock.h>
+#include <array>
 
 namespace joinleaf::dataplane {
+
+/// A burst of payloads, each at its packet's payload_start().
+using Payloads = std::array<Filled, dpdk::kBurst>;
+
+/// Takes the next payloads of one outlet, at its pace, from its queue or inline source. Returns how
+/// many; they are the caller's.
+std::uint32_t take_payloads(Lane& lane, Outlet& outlet, Instant now, Payloads& payloads) noexcept;
+/// Lets the application go on filling its queue, while nothing is taken from it.
+void keep_supplied(Lane& lane, Outlet& outlet) noexcept;
 
 /// Takes the next burst of one outlet, unless its last one still waits for the port: writes the
 /// headers, lets members on this host have their references, and leaves the frames pending for

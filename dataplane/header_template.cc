@@ -5,7 +5,7 @@
 namespace joinleaf::dataplane {
 
 HeaderTemplate::HeaderTemplate(const Destination& to) noexcept
-    : size_(net::ethernet_header_size(to.ethernet) + kIpv4) {
+    : size_(static_cast<std::uint8_t>(net::ethernet_header_size(to.ethernet) + kIpv4)) {
     assert(to.ttl > 0);
     const std::span frame = std::span(octets_).last(size_);
     const auto ip = frame.last<kIpv4>();
@@ -22,7 +22,6 @@ HeaderTemplate::HeaderTemplate(const Destination& to) noexcept
     net::store(ip.data() + offsetof(net::Ipv4Wire, checksum), Word(0));
     net::store(udp.data(), net::UdpWire{to.ports.source_port, to.ports.destination_port, 0, 0});
 
-    // Folded, so that nothing can overflow when a payload's sum is added.
     net::ChecksumSum sum;
     sum.add(ip.first<net::kIpv4HeaderSize>());
     ip_sum_ = sum.folded();

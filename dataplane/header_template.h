@@ -1,5 +1,5 @@
 // The headers of one destination, built once and stamped in front of each payload: Ethernet, VLAN
-// tags, IPv4 and UDP. Pure; a template never changes, so any thread may use it.
+// tags, IPv4 and UDP. Pure; a template is only replaced as a whole, by whoever owns it.
 #pragma once
 
 #include <joinleaf/address.h>
@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
+#include <type_traits>
 
 namespace joinleaf::dataplane {
 
@@ -24,6 +26,40 @@ struct Destination {
     std::uint8_t tos = 0;
 };
 
+/// What a payload adds to each header in front of it: computed once, for all its destinations.
+class PayloadTerms {
+public:
+    /// `sum` is the sum over the payload, wherever it lies; none: no UDP checksum, which IPv4
+    /// allows. `length` is at most net::kMaxUdpPayload.
+    PayloadTerms(std::uint16_t length, std::optional<net::ChecksumSum> sum) noexcept
+        : total_length_(
+              static_cast<std::uint16_t>(length + net::kUdpHeaderSize + net::kIpv4HeaderSize)),
+          udp_length_(static_cast<std::uint16_t>(length + net::kUdpHeaderSize)),
+          has_udp_checksum_(sum.has_value()) {
+        net::ChecksumSum ip;
+        ip.add_word(total_length_);
+        ip_ = ip.folded();
+        if (!sum) return;
+        // The length counts twice: in the header and in the pseudo header.
+        sum->add_word(udp_length_);
+        sum->add_word(udp_length_);
+        udp_ = sum->folded();
+    }
+
+private:
+    friend class HeaderTemplate;
+    using Word = net::BigEndian<std::uint16_t>;
+
+    Word total_length_;
+    Word udp_length_;
+    std::uint16_t ip_ = 0;   // to add to the sum of the IPv4 header
+    std::uint16_t udp_ = 0;  // to add to the sum of the UDP header and pseudo header
+    bool has_udp_checksum_;
+};
+
+/// One cache line, so that thousands of them lie close. The header stands at the end of it; what
+/// is before the longest header there can be holds the sums, and is stamped along because one wide
+/// copy of the whole is faster than one of the header's exact size.
 class alignas(64) HeaderTemplate {
 public:
     /// What each write touches in front of the payload. mbufs have a headroom of 128.
@@ -35,33 +71,33 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
     // Each of the writers puts the header of a datagram of `payload_length` octets so that it ends
-    // at `payload`. It overwrites the kHeadroom octets there, because whole wide stores are faster
-    // than the header's exact size; the frame begins at `payload - size()`. The IPv4 checksum is
-    // always filled in, and valid: a template knows all of its sum but the length, which makes it
-    // cheaper than asking a NIC for it. `payload_length` is at most net::kMaxUdpPayload.
+    // at `payload`. It overwrites the kHeadroom octets there; the frame begins at `payload -
+    // size()`. The IPv4 checksum is always filled in, and valid: a template knows all of its sum
+    // but the length, which makes it cheaper than asking a NIC for it. `payload_length` is at most
+    // net::kMaxUdpPayload.
+
+    /// In front of a payload that may lie elsewhere, once for each of many destinations.
+    void write(std::byte* payload, const PayloadTerms& terms) const noexcept {
+        std::memcpy(payload - kHeadroom, this, kHeadroom);
+        net::store(payload - kIpv4TotalLength, terms.total_length_);
+        net::store(payload - kIpv4Checksum, complement(ip_sum_ + std::uint32_t{terms.ip_}));
+        net::store(payload - kUdpLength, terms.udp_length_);
+        if (!terms.has_udp_checksum_) return;  // the template's own is 0
+        // 0 would say 'no checksum' (RFC 768); as a sum, all ones is the same number.
+        const std::uint16_t checksum = complement(udp_sum_ + std::uint32_t{terms.udp_});
+        net::store(payload - kUdpChecksum, checksum == 0 ? std::uint16_t{0xffff} : checksum);
+    }
 
     /// Without UDP checksum (0), which IPv4 allows.
     void write(std::byte* payload, std::uint16_t payload_length) const noexcept {
-        write_with_checksum(payload, payload_length, 0);
-    }
-
-    /// With the UDP checksum. `payload_sum` is the sum over the payload, wherever it lies: for
-    /// fan-out it is computed once, for all the destinations.
-    void write_summed(std::byte* payload, std::uint16_t payload_length,
-                      net::ChecksumSum payload_sum) const noexcept {
-        net::ChecksumSum sum(payload_sum.raw() + udp_sum_);
-        // The length counts twice: in the header and in the pseudo header.
-        const auto length = static_cast<std::uint16_t>(net::kUdpHeaderSize + payload_length);
-        sum.add_word(length);
-        sum.add_word(length);
-        write_with_checksum(payload, payload_length, net::udp_checksum(sum));
+        write(payload, PayloadTerms(payload_length, std::nullopt));
     }
 
     /// With the UDP checksum of a payload that follows the header in one piece.
     void write_summed(std::byte* payload, std::uint16_t payload_length) const noexcept {
         net::ChecksumSum sum;
         sum.add({payload, payload_length});
-        write_summed(payload, payload_length, sum);
+        write(payload, PayloadTerms(payload_length, sum));
     }
 
     /// For a NIC that computes the UDP checksum: the field holds the sum of the pseudo header, not
@@ -71,8 +107,8 @@ public:
     void write_for_offload(std::byte* payload, std::uint16_t payload_length) const noexcept {
         net::ChecksumSum sum(pseudo_sum_);
         sum.add_word(static_cast<std::uint16_t>(net::kUdpHeaderSize + payload_length));
-        const auto complement = static_cast<std::uint16_t>(~sum.checksum());
-        write_with_checksum(payload, payload_length, complement);
+        write(payload, PayloadTerms(payload_length, std::nullopt));
+        net::store(payload - kUdpChecksum, Word(static_cast<std::uint16_t>(~sum.checksum())));
     }
 
 private:
@@ -86,25 +122,23 @@ private:
 
     using Word = net::BigEndian<std::uint16_t>;
 
-    void write_with_checksum(std::byte* payload, std::uint16_t payload_length,
-                             std::uint16_t udp_checksum) const noexcept {
-        const auto udp_length = static_cast<std::uint16_t>(payload_length + kUdp);
-        const auto total_length = static_cast<std::uint16_t>(payload_length + kIpv4);
-        net::ChecksumSum ip(ip_sum_);
-        ip.add_word(total_length);
-        std::memcpy(payload - kHeadroom, octets_.data(), kHeadroom);
-        net::store(payload - kIpv4TotalLength, Word(total_length));
-        net::store(payload - kIpv4Checksum, Word(ip.checksum()));
-        net::store(payload - kUdpLength, Word(udp_length));
-        net::store(payload - kUdpChecksum, Word(udp_checksum));
+    /// The checksum of two folded sums together, in memory order. To fold once more is enough.
+    [[nodiscard]] static constexpr std::uint16_t complement(std::uint32_t sum) noexcept {
+        return static_cast<std::uint16_t>(~((sum >> 16) + (sum & 0xffff)));
     }
 
-    std::array<std::byte, kHeadroom> octets_{};  // the header stands at the end
-    // Sums of all that never changes, lengths and checksums taken as 0.
-    std::uint64_t ip_sum_ = 0;      // the IPv4 header
-    std::uint64_t pseudo_sum_ = 0;  // UDP's pseudo header
-    std::uint64_t udp_sum_ = 0;     // UDP's pseudo header and header
-    std::size_t size_ = 0;
+    static constexpr std::size_t kLongest =
+        sizeof(net::EthernetWire) + net::kMaxVlanTags * sizeof(net::VlanWire) + kIpv4;
+
+    // Sums in memory order of all that never changes, lengths and checksums taken as 0.
+    std::uint16_t ip_sum_ = 0;      // the IPv4 header
+    std::uint16_t pseudo_sum_ = 0;  // UDP's pseudo header
+    std::uint16_t udp_sum_ = 0;     // UDP's pseudo header and header
+    std::uint8_t size_ = 0;
+    std::array<std::byte, kHeadroom - kLongest - 7> unused_{};
+    std::array<std::byte, kLongest> octets_{};  // the header stands at the end
 };
+static_assert(sizeof(HeaderTemplate) == HeaderTemplate::kHeadroom);
+static_assert(std::is_trivially_copyable_v<HeaderTemplate>);
 
 }  // namespace joinleaf::dataplane

@@ -63,6 +63,8 @@ struct Lane {
     /// So many are looked after in a turn, so that thousands of them do not keep the port's
     /// receive queue waiting.
     static constexpr std::size_t kOutletsPerTurn = 64;
+    /// Nor does one turn send many more than this, when many of them send to many destinations.
+    static constexpr std::uint32_t kFramesPerTurn = 4096;
     static constexpr std::size_t kControlSlots = 64;
 
     dpdk::Port& port;

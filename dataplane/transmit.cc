@@ -1,3 +1,4 @@
+#include <dataplane/replicate.h>
 #include <dataplane/transmit.h>
 
 #include <algorithm>
@@ -17,12 +18,17 @@ bool out_of_patience(Instant& stuck_since, Instant now) noexcept {
     return now - stuck_since >= kTransmitPatience;
 }
 
+// Where a datagram goes out as one frame, its frame's end is its own.
+void complete(Outlet& outlet, std::uint32_t frames) noexcept {
+    if (outlet.queue != nullptr && !outlet.replication) outlet.queue->complete(frames);
+}
+
 void drop_pending(Lane& lane, Outlet& outlet, DropReason why) noexcept {
     const std::uint32_t waiting = outlet.end - outlet.first;
     dpdk::free_all({outlet.pending.data() + outlet.first, waiting});
     outlet.first = outlet.end;
     lane.tally.drop(why, waiting);
-    if (outlet.queue != nullptr) outlet.queue->complete(waiting);
+    complete(outlet, waiting);
 }
 
 }  // namespace
@@ -79,12 +85,13 @@ std::uint32_t transmit(Lane& lane, Outlet& outlet, Instant now) noexcept {
     lane.tally.add(Count::sent, taken);
     lane.tally.add(Count::sent_bytes, payload);
     bump(outlet.sent, taken);
-    if (outlet.queue != nullptr) outlet.queue->complete(taken);
+    complete(outlet, taken);
     return taken;
 }
 
 void close_outlet(Lane& lane, Outlet& outlet) noexcept {
     drop_pending(lane, outlet, DropReason::sender_closed);
+    if (outlet.replication) abandon(lane, outlet);
     if (outlet.queue == nullptr) return;
     std::array<Filled, dpdk::kBurst> filled;
     while (const auto n = outlet.queue->collect(filled)) {

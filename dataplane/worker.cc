@@ -1,5 +1,6 @@
 #include <dataplane/fan_out.h>
 #include <dataplane/receive.h>
+#include <dataplane/replicate.h>
 #include <dataplane/transmit.h>
 #include <dataplane/worker.h>
 #include <time.h>
@@ -43,9 +44,13 @@ bool Worker::turn(Instant now) noexcept {
 std::uint32_t Worker::send(Lane& lane, Instant now) noexcept {
     std::uint32_t moved = 0;
     const std::size_t n = std::min(lane.outlets.size(), Lane::kOutletsPerTurn);
-    for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t i = 0; i < n && moved < Lane::kFramesPerTurn; ++i) {
         if (lane.next_outlet >= lane.outlets.size()) lane.next_outlet = 0;
         Outlet& outlet = *lane.outlets[lane.next_outlet++];
+        if (outlet.replication) {
+            moved += replicate(lane, outlet, now);
+            continue;
+        }
         moved += fan_out(lane, outlet, now);
         moved += transmit(lane, outlet, now);
     }
@@ -108,46 +113,51 @@ void Worker::apply_commands(Instant now) noexcept {
 void Worker::apply(const Command& command, Instant now) noexcept {
     bool done = true;
     bool answer_now = true;
-    std::visit(Overloaded{
-                   [&](const AddReceiveQueue& c) {
-                       done = receive_queues_.size() < kMaxReceiveQueues;
-                       if (done) receive_queues_.push_back(c.queue);
-                   },
-                   [&](const RemoveReceiveQueue& c) { std::erase(receive_queues_, c.queue); },
-                   [&](const AddSubscription& c) {
-                       done = lanes_[c.lane]->subscriptions.add(*c.subscription);
-                   },
-                   [&](const RemoveSubscription& c) {
-                       lanes_[c.lane]->subscriptions.remove(*c.subscription);
-                   },
-                   [&](const ReplaceFilter& c) { c.subscription->set_filter(*c.filter); },
-                   [&](const SetLoopback& c) { c.subscription->loopback = c.on; },
-                   [&](const AddOutlet& c) {
-                       auto& outlets = lanes_[c.lane]->outlets;
-                       done = outlets.size() < Lane::kMaxOutlets;
-                       if (done) outlets.push_back(c.outlet);
-                   },
-                   [&](const RemoveOutlet& c) {
-                       std::erase(lanes_[c.lane]->outlets, c.outlet);
-                       close_outlet(*lanes_[c.lane], *c.outlet);
-                   },
-                   [&](const ReplaceHeader& c) {
-                       c.outlet->header = *c.header;
-                       c.outlet->route = c.route;
-                   },
-                   [&](const TransmitFrame& c) {
-                       Lane& lane = *lanes_[c.lane];
-                       if (lane.control_count < Lane::kControlSlots) {
-                           lane.control[lane.control_count++] = {c.packet, command.token};
-                           answer_now = false;
-                           return;
-                       }
-                       dpdk::free(c.packet);
-                       lane.tally.drop(DropReason::transmit_ring_full);
-                       done = false;
-                   },
-               },
-               command.what);
+    std::visit(
+        Overloaded{
+            [&](const AddReceiveQueue& c) {
+                done = receive_queues_.size() < kMaxReceiveQueues;
+                if (done) receive_queues_.push_back(c.queue);
+            },
+            [&](const RemoveReceiveQueue& c) { std::erase(receive_queues_, c.queue); },
+            [&](const AddSubscription& c) {
+                done = lanes_[c.lane]->subscriptions.add(*c.subscription);
+            },
+            [&](const RemoveSubscription& c) {
+                lanes_[c.lane]->subscriptions.remove(*c.subscription);
+            },
+            [&](const ReplaceFilter& c) { c.subscription->set_filter(*c.filter); },
+            [&](const SetLoopback& c) { c.subscription->loopback = c.on; },
+            [&](const AddOutlet& c) {
+                auto& outlets = lanes_[c.lane]->outlets;
+                done = outlets.size() < Lane::kMaxOutlets;
+                if (done) outlets.push_back(c.outlet);
+            },
+            [&](const RemoveOutlet& c) {
+                std::erase(lanes_[c.lane]->outlets, c.outlet);
+                close_outlet(*lanes_[c.lane], *c.outlet);
+            },
+            [&](const ReplaceHeader& c) {
+                c.outlet->header = *c.header;
+                c.outlet->route = c.route;
+            },
+            [&](const PutReplica& c) {
+                c.outlet->replication->destinations.put(c.slot, *c.header, c.resolved);
+            },
+            [&](const RemoveReplica& c) { c.outlet->replication->destinations.remove(c.slot); },
+            [&](const TransmitFrame& c) {
+                Lane& lane = *lanes_[c.lane];
+                if (lane.control_count < Lane::kControlSlots) {
+                    lane.control[lane.control_count++] = {c.packet, command.token};
+                    answer_now = false;
+                    return;
+                }
+                dpdk::free(c.packet);
+                lane.tally.drop(DropReason::transmit_ring_full);
+                done = false;
+            },
+        },
+        command.what);
     if (answer_now) acknowledge(command.token, now, done);
 }
 

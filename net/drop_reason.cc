@@ -64,6 +64,9 @@ constexpr std::array<Entry, kDropReasonCount> kEntries{{
      "no ARP answer for the unicast destination; check its address, subnet and VLAN"},
     {DropReason::sender_closed, "sender_closed",
      "the sender was closed before its queued datagrams went out; flush before closing"},
+    {DropReason::no_leaf, "no_leaf",
+     "nobody was in the session when this was to be sent to each of its leaves; wait for leaves "
+     "first (--wait-leaves), or do not mind"},
 }};
 
 constexpr bool in_order() {

@@ -46,6 +46,13 @@ inline void prefetch_header(const Packet* packet) noexcept {
 
 /// Makes one more holder; every segment counts.
 inline void add_reference(Packet* packet) noexcept { rte_pktmbuf_refcnt_update(packet, 1); }
+/// Makes `n` more holders of a packet of one segment.
+inline void add_references(Packet* packet, std::uint32_t n) noexcept {
+    rte_mbuf_refcnt_update(packet, static_cast<std::int16_t>(n));
+}
+[[nodiscard]] inline bool is_shared(const Packet* packet) noexcept {
+    return rte_mbuf_refcnt_read(packet) > 1;
+}
 inline void free(Packet* packet) noexcept { rte_pktmbuf_free(packet); }
 inline void free_all(std::span<Packet*> packets) noexcept {
     if (!packets.empty()) {
@@ -57,14 +64,25 @@ inline void free_all(std::span<Packet*> packets) noexcept {
 [[nodiscard]] inline std::byte* payload_start(Packet* packet) noexcept {
     return static_cast<std::byte*>(packet->buf_addr) + RTE_PKTMBUF_HEADROOM;
 }
-/// Sets a single-segment packet to the header before payload_start() and the payload behind it, with
-/// nothing asked of the NIC.
+/// Sets a single-segment packet to the header before payload_start() and the payload behind it,
+/// with nothing asked of the NIC.
 inline void set_extent(Packet* packet, std::uint32_t header_length,
                        std::uint32_t payload_length) noexcept {
     packet->data_off = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM - header_length);
     packet->data_len = static_cast<std::uint16_t>(header_length + payload_length);
     packet->pkt_len = header_length + payload_length;
     packet->ol_flags = 0;
+}
+/// A frame of the header before payload_start() of `head`, and `payload`, of which it takes over
+/// one reference, with nothing asked of the NIC. Freeing the frame gives that back.
+inline void make_chain(Packet* head, std::uint32_t header_length, Packet* payload,
+                       std::uint32_t payload_length) noexcept {
+    head->ol_flags = 0;
+    head->data_off = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM - header_length);
+    head->data_len = static_cast<std::uint16_t>(header_length);
+    head->pkt_len = header_length + payload_length;
+    head->nb_segs = 2;
+    head->next = payload;
 }
 /// Sets a single-segment packet to `n` octets from its start.
 inline void set_length(Packet* packet, std::uint32_t n) noexcept {

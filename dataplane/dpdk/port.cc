@@ -86,6 +86,7 @@ Port Port::attach(const std::string& spec, WireEnd end, std::uint16_t mtu, Mempo
     const int id = rte_eth_from_rings(name.c_str(), &in, 1, &out, 1, 0);
     if (id < 0) fail(rte_errno, fmt::format("port '{}' could not be made", spec));
     Port port(static_cast<std::uint16_t>(id), spec, mtu, receive_pool);
+    port.transmit_slots_ = rte_ring_get_size(out);
     port.wire_.emplace(std::move(end));
     return port;
 }
@@ -137,6 +138,7 @@ void Port::configure(Mempool& receive_pool) {
     std::uint16_t transmit_slots = kDescriptors;
     check(rte_eth_dev_adjust_nb_rx_tx_desc(id_, &receive_slots, &transmit_slots),
           "no descriptor rings");
+    transmit_slots_ = transmit_slots;
     const auto socket = rte_eth_dev_socket_id(id_);
     const auto numa = static_cast<unsigned>(socket);
     check(rte_eth_rx_queue_setup(id_, 0, receive_slots, numa, nullptr, receive_pool.raw()),
@@ -171,6 +173,7 @@ Port::Port(Port&& other) noexcept
       mac_(other.mac_),
       mtu_(other.mtu_),
       offloads_(other.offloads_),
+      transmit_slots_(other.transmit_slots_),
       wire_(std::move(other.wire_)) {}
 
 Port::~Port() {

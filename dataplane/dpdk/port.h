@@ -58,6 +58,8 @@ public:
     [[nodiscard]] const std::string& driver() const { return driver_; }
     [[nodiscard]] std::uint16_t mtu() const { return mtu_; }
     [[nodiscard]] const Offloads& offloads() const { return offloads_; }
+    /// Packets that the port may hold on their way out.
+    [[nodiscard]] std::uint32_t transmit_slots() const { return transmit_slots_; }
     [[nodiscard]] bool link_up() const noexcept;
     [[nodiscard]] DriverCounters driver_counters() const noexcept;
 
@@ -81,6 +83,7 @@ private:
     MacAddress mac_;
     std::uint16_t mtu_;
     Offloads offloads_;
+    std::uint32_t transmit_slots_ = 0;
     std::optional<WireEnd> wire_;
 };
 

@@ -33,6 +33,7 @@ enum class DropReason : std::uint8_t {
     oversized,
     unresolved_neighbour,
     sender_closed,
+    no_leaf,
 
     kCount,  ///< not a reason: how many there are
 };

@@ -2,11 +2,13 @@
 // will read.
 #pragma once
 
+#include <joinleaf/address.h>
 #include <joinleaf/clock.h>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 namespace joinleaf {
 
@@ -29,11 +31,17 @@ struct InlineSource {
 struct SenderOptions {
     /// Datagrams that may wait for the worker; rounded up to a power of two, and to 32 at least.
     std::size_t capacity = 1024;
-    /// Datagrams per second at most; 0: as fast as the port takes them.
+    /// Groups and ports that each datagram goes to besides, as the B line of an A/B feed. Where the
+    /// port transmits chains, a further one costs a header; the payload is not copied. The socket
+    /// must send to a group; else, and with FanOut::replicate: invalid_argument.
+    std::vector<GroupEndpoint> also;
+    /// Datagrams per second at most, however many frames each becomes; 0: as fast as the port takes
+    /// them.
     std::uint64_t packets_per_second = 0;
     /// Datagrams that may leave back to back when a rate is set.
     std::uint32_t burst = 32;
-    /// Whether datagrams carry a UDP checksum. Computed by the NIC where it can, else in software.
+    /// Whether datagrams carry a UDP checksum. Computed by the NIC where it can, else in software;
+    /// where a datagram becomes several frames, once in software for all of them.
     bool udp_checksum = true;
     /// When set, the worker asks this for payloads and the queue is not used.
     InlineSource source{};

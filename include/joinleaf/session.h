@@ -41,6 +41,14 @@ inline constexpr std::size_t kMaxUserData = 1024;
 
 enum class Framing : std::uint8_t { datagram, moldudp64 };
 
+/// How a root's data reaches its leaves, where the data plane is rooted.
+enum class FanOut : std::uint8_t {
+    multicast,  ///< to the group, which leaves join by IGMP: the network copies
+    /// To each admitted leaf's data address by unicast, at the group's UDP port: the root copies.
+    /// For networks without multicast; no IGMP is spoken, and the group only names the session.
+    replicate,
+};
+
 /// What a root says of its session; handed to every leaf it admits.
 struct SessionOffer {
     Scheme scheme{Plane::rooted, Plane::rooted};
@@ -49,6 +57,7 @@ struct SessionOffer {
     /// their data for the root goes.
     Ipv4Address root_address;
     Framing framing = Framing::datagram;
+    FanOut fan_out = FanOut::multicast;
     std::uint8_t scope = 1;
     std::uint64_t first_sequence = 0;  ///< where a sequenced feed starts for this leaf
     FlowSpec from_root;                ///< what the session carries towards leaves

@@ -38,7 +38,8 @@ struct AdmissionOptions {
     std::string name;  ///< how it calls itself; shown to the other side, proves nothing
     TlsFiles tls;
     // A root's.
-    SessionOffer session;  ///< group, framing, scope and flows; root_address is filled in if unset
+    /// Group, framing, fan-out, scope and flows; root_address is filled in if unset.
+    SessionOffer session;
     std::chrono::milliseconds dead_after{3000};  ///< silence after which a leaf is gone (M4, M25)
     std::size_t max_leaves = 16384;
     std::string policy;  ///< a TOML file of who gets in, asked before the application; empty: all

@@ -62,7 +62,8 @@ struct NamedCount {
 struct BuffersInUse {
     std::uint32_t receive = 0;
     std::uint32_t transmit = 0;
-    std::uint32_t control = 0;  ///< IGMP, ARP and ICMP
+    std::uint32_t control = 0;   ///< IGMP, ARP and ICMP
+    std::uint32_t replicas = 0;  ///< frames of datagrams that go to many destinations
 };
 
 struct PortStatus {
@@ -102,7 +103,7 @@ inline constexpr Duration kSilentAfter = std::chrono::seconds(5);
 struct MembershipStatus {
     std::uint32_t socket = 0;
     std::size_t port = 0;
-    GroupEndpoint group;
+    GroupEndpoint group;  ///< of the session, where the root replicates and nothing is joined
     SourceFilter sources;
     JoinHealth health{};
     std::optional<Instant> connected_at;

@@ -116,6 +116,7 @@ inline SessionOffer draw_offer() {
                   UdpPort::from(*rc::gen::inRange<std::uint32_t>(1, 65536)).value()},
         .root_address = *any_host(),
         .framing = *rc::gen::element(Framing::datagram, Framing::moldudp64),
+        .fan_out = *rc::gen::element(FanOut::multicast, FanOut::replicate),
         .scope = *rc::gen::arbitrary<std::uint8_t>(),
         .first_sequence = *rc::gen::arbitrary<std::uint64_t>(),
         .from_root = *any_flow(),

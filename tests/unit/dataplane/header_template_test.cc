@@ -136,7 +136,7 @@ TEST(HeaderTemplate, ASumOfThePayloadServesAllDestinations) {
         Packet whole(payload);
         header.write_summed(whole.payload(), whole.length);
         Packet shared(payload);
-        header.write_summed(shared.payload(), shared.length, sum);
+        header.write(shared.payload(), PayloadTerms(shared.length, sum));
         ASSERT_EQ(whole.bytes, shared.bytes) << port;
     }
 }
