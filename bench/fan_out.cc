@@ -293,7 +293,7 @@ void measure(const Options& options, const Kernel* kernel) {
     dpdk::Mempool payloads("fan_payloads", kBuffers, kDataRoom);
     dpdk::Mempool small("fan_small", kBuffers, Replication::kSmallPayload);
     dpdk::Mempool large("fan_large", kBuffers, kDataRoom);
-    auto port = dpdk::Port::attach("null", "net_null_bench,no-rx=1", 1500, payloads);
+    auto port = dpdk::Port::attach("null", "net_null_bench,no-rx=1", {}, payloads);
     const double slice_ns = options.slice_ms * 1e6;
     for (const auto leaves : options.leaves) {
         Root chaining(port, payloads, small, true, leaves, options);

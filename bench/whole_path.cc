@@ -129,7 +129,7 @@ double turn_for(Worker& worker, double seconds) {
 
 Measured root_null(const Options& options) {
     dpdk::Mempool pool("bench_tx", kBuffers, kDataRoom);
-    auto port = dpdk::Port::attach("null", "net_null_bench,no-rx=1", 1500, pool);
+    auto port = dpdk::Port::attach("null", "net_null_bench,no-rx=1", {}, pool);
     Worker worker({});
     worker.add_lane(lane_of(port, pool, 1));
     Publisher publisher{.payload = options.payload, .copy = options.copy};
@@ -235,7 +235,7 @@ Measured leaf_null(const Options& options) {
     Network network(options);
     network.fill(pool);
     auto port = dpdk::Port::attach(
-        "null", fmt::format("net_null_bench,size={}", options.payload + 42), 1500, pool);
+        "null", fmt::format("net_null_bench,size={}", options.payload + 42), {}, pool);
     Worker worker({});
     worker.add_lane(lane_of(port, pool, options.groups));
     Recipient recipient{network};

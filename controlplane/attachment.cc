@@ -51,24 +51,37 @@ void Attachment::subscribe() {
     subscription_->set_filter(*filter_);
     subscription_->loopback = loopback_;
     if (receives_group()) port_.filter().add(group());
-    port_.proxy().send(
-        dataplane::AddSubscription{.lane = port_.lane(), .subscription = subscription_.get()},
+    seat().proxy->send(
+        dataplane::AddSubscription{.lane = seat().lane, .subscription = subscription_.get()},
         [self = shared_from_this()](const Acknowledgement& answer) {
             if (!self->attached_) return;
             if (!answer.done) {
                 self->finish(std::make_error_code(std::errc::no_buffer_space), answer.at);
                 return;
             }
-            // A root that replicates is told of leaves before it sends for the first time.
-            if (self->replicates() ||
-                (self->plan_.sending && self->endpoints_.sender.source.call != nullptr)) {
-                if (const auto added = self->add_outlet(); !added) {
-                    self->finish(added.error(), answer.at);
-                    return;
-                }
-            }
-            self->report(answer.at);
+            self->steered_ = true;
+            self->port_.steering().bring(
+                self->subscription_->key, self->endpoints_.queue,
+                [self, at = answer.at](bool done) {
+                    if (!self->attached_) return;
+                    if (!done) {
+                        self->finish(std::make_error_code(std::errc::no_buffer_space), at);
+                        return;
+                    }
+                    self->subscribed(at);
+                });
         });
+}
+
+void Attachment::subscribed(Instant at) {
+    // A root that replicates is told of leaves before it sends for the first time.
+    if (replicates() || (plan_.sending && endpoints_.sender.source.call != nullptr)) {
+        if (const auto added = add_outlet(); !added) {
+            finish(added.error(), at);
+            return;
+        }
+    }
+    report(at);
 }
 
 Result<std::shared_ptr<dataplane::SendQueue>> Attachment::send_queue() {
@@ -109,8 +122,12 @@ Result<void> Attachment::add_outlet() {
     outlet_->own = subscription_.get();
     outlet_->route = route();
     outlet_->udp_checksum = endpoints_.sender.udp_checksum;
+    const std::uint32_t longest = dataplane::octets_on_wire(
+        static_cast<std::uint32_t>(outlet_->header.size()) + outlet_->payload_capacity);
     outlet_->pacer = {{.packets_per_second = endpoints_.sender.packets_per_second,
-                       .burst_packets = endpoints_.sender.burst},
+                       .bits_per_second = endpoints_.sender.bits_per_second,
+                       .burst_packets = endpoints_.sender.burst,
+                       .burst_octets = endpoints_.sender.burst * longest},
                       now()};
     if (replicates() || !endpoints_.sender.also.empty()) {
         if (auto added = add_replication(); !added) {
@@ -120,7 +137,7 @@ Result<void> Attachment::add_outlet() {
             return added;
         }
     }
-    port_.proxy().send(dataplane::AddOutlet{.lane = port_.lane(), .outlet = outlet_.get()},
+    seat().proxy->send(dataplane::AddOutlet{.lane = seat().lane, .outlet = outlet_.get()},
                        [self = shared_from_this(), outlet = outlet_](const Acknowledgement&) {
                            // M8: who only sends has nothing to tell the network, so it was complete
                            // when called.
@@ -150,7 +167,7 @@ Result<void> Attachment::add_replication() {
             outlet_->replication->heard_here.push_back({line.group.address(), line.port.value()});
         }
     }
-    replicas_ = std::make_shared<Replicas>(port_, outlet_);
+    replicas_ = std::make_shared<Replicas>(port_, *seat().proxy, outlet_);
     replicas_->set_scope(scope_, {});
     return {};
 }
@@ -184,8 +201,8 @@ void Attachment::detach() {
     if (next_hop_) port_.release_neighbour(*std::exchange(next_hop_, std::nullopt));
     replicas_.reset();
     if (outlet_) {
-        port_.proxy().send(
-            dataplane::RemoveOutlet{.lane = port_.lane(), .outlet = outlet_.get()},
+        seat().proxy->send(
+            dataplane::RemoveOutlet{.lane = seat().lane, .outlet = outlet_.get()},
             // The worker may still look at all of these until it says that it does not.
             [outlet = outlet_, own = subscription_, queue = send_queue_,
              lent = endpoints_.lent](const Acknowledgement&) {});
@@ -199,9 +216,11 @@ void Attachment::detach() {
             port_.igmp().remove_member(member(), now());
             port_.filter().remove(group());
         }
-        port_.proxy().send(
-            dataplane::RemoveSubscription{.lane = port_.lane(),
-                                          .subscription = subscription_.get()},
+        if (std::exchange(steered_, false)) {
+            port_.steering().drop(subscription_->key, endpoints_.queue);
+        }
+        seat().proxy->send(
+            dataplane::RemoveSubscription{.lane = seat().lane, .subscription = subscription_.get()},
             [subscription = subscription_, filter = filter_, receiver = endpoints_.receiver,
              lent = endpoints_.lent](const Acknowledgement&) {});
         subscription_.reset();
@@ -222,7 +241,7 @@ void Attachment::set_admitted_sources(const SourceFilter& sources) {
 void Attachment::replace_filter(const SourceFilter& sources, Held applied) {
     plan_.reception->sources = sources;
     const auto old = std::exchange(filter_, std::make_shared<const SourceFilter>(sources));
-    port_.proxy().send(
+    seat().proxy->send(
         dataplane::ReplaceFilter{.subscription = subscription_.get(), .filter = filter_.get()},
         [old, subscription = subscription_, fresh = filter_,
          held = std::move(applied)](const Acknowledgement&) {});
@@ -252,7 +271,7 @@ void Attachment::refresh_outlet(Held applied) {
     if (!outlet_) return;
     if (replicas_) replicas_->set_scope(scope_, applied);
     const auto fresh = std::make_shared<const dataplane::HeaderTemplate>(header());
-    port_.proxy().send(
+    seat().proxy->send(
         dataplane::ReplaceHeader{.outlet = outlet_.get(), .header = fresh.get(), .route = route()},
         [fresh, outlet = outlet_, held = std::move(applied)](const Acknowledgement&) {});
 }
@@ -265,7 +284,7 @@ void Attachment::set_scope(std::uint8_t scope, Held applied) {
 void Attachment::set_loopback(bool on, Held applied) {
     loopback_ = on;
     if (!subscription_) return;
-    port_.proxy().send(
+    seat().proxy->send(
         dataplane::SetLoopback{.subscription = subscription_.get(), .on = on},
         [subscription = subscription_, held = std::move(applied)](const Acknowledgement&) {});
 }

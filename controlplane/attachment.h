@@ -23,6 +23,7 @@ struct Endpoints {
     InlineHandler handler{};
     std::shared_ptr<Receiver::Impl> receiver;
     SenderOptions sender{};
+    std::size_t queue = 0;  ///< of the port: where the socket is at home
     /// Held for as long as the worker may call handler or source; see SocketCore.
     std::shared_ptr<std::promise<void>> lent;
 };
@@ -68,9 +69,11 @@ private:
         return *GroupAddress::from(plan_.reception->destination);
     }
     [[nodiscard]] bool replicates() const { return plan_.sending && plan_.sending->leaves > 0; }
+    [[nodiscard]] const Seat& seat() const { return port_.steering().seat(endpoints_.queue); }
     [[nodiscard]] dataplane::HeaderTemplate header() const;
     [[nodiscard]] dataplane::Route route() const;
     void subscribe();
+    void subscribed(Instant at);
     void report(Instant in_place);
     [[nodiscard]] Result<void> add_outlet();
     [[nodiscard]] Result<void> add_replication();
@@ -86,6 +89,7 @@ private:
     std::uint8_t scope_ = 1;
     bool loopback_ = false;
     bool attached_ = false;
+    bool steered_ = false;
     std::optional<NeighbourWatch> next_hop_;  ///< while attached
     std::optional<MacAddress> next_mac_;
     bool next_hop_silent_ = false;

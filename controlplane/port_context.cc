@@ -41,12 +41,15 @@ std::unique_ptr<KernelInterface> claim_interface(const PortSpec& spec, const Por
 }
 
 Port open_port(unsigned number, const PortOptions& options, const PortSpec& spec,
-               PortPools& pools) {
+               const net::VlanStack& vlan, PortPools& pools) {
+    const auto queues = static_cast<std::uint16_t>(options.queues);
     if (spec.kind == PortKind::ring) {
-        return Port::attach(spec.text, dataplane::dpdk::WireEnd::attach(spec.name), options.mtu,
-                            pools.receive);
+        return Port::attach(spec.text, dataplane::dpdk::WireEnd::attach(spec.name, queues),
+                            options.mtu, pools.receive);
     }
-    return Port::attach(spec.text, spec.devargs(number, options.mtu), options.mtu, pools.receive);
+    return Port::attach(spec.text, spec.devargs(number, options.mtu, queues),
+                        {.mtu = options.mtu, .queues = queues, .strip_vlan = vlan.tags() > 0},
+                        pools.receive);
 }
 
 // The two ends of a wire share its name; everything else has one owner.
@@ -117,10 +120,11 @@ PortContext::PortContext(unsigned number, const PortOptions& options, const Port
       pools_(std::move(pools)),
       vlan_(vlan),
       interface_(claim_interface(spec, options, vlan)),
-      port_(open_port(number, options, spec, *pools_)),
+      port_(open_port(number, options, spec, vlan, *pools_)),
       filter_(port_),
       responder_(port_.mac(), options.address.address, vlan_),
       neighbours_({.own = options.address, .mac = port_.mac(), .gateway = options.gateway}),
+      steering_(port_, vlan_.tags() - (port_.offloads().vlan_strip ? 1 : 0)),
       log_(std::move(log)),
       link_up_(has_link()) {
     if (!link_up_ && spec.is_kernel_interface()) {
@@ -149,13 +153,24 @@ PortContext::PortContext(unsigned number, const PortOptions& options, const Port
         log_);
 }
 
-void PortContext::attach(WorkerProxy& proxy, std::size_t max_subscriptions) {
-    proxy_ = &proxy;
+void PortContext::attach(std::span<WorkerProxy* const> proxies, const Relays& relays,
+                         std::size_t max_subscriptions) {
     const dataplane::Identity identity{
         .mac = port_.mac(), .address = options_.address.address, .vlan = vlan_};
-    lane_ = proxy.worker().add_lane(
-        std::make_unique<dataplane::Lane>(port_, pools_->transmit, identity, max_subscriptions));
-    proxy.worker().lane(lane_).link_up.store(link_up_, std::memory_order_relaxed);
+    steering_.set_relays(relays);
+    for (std::uint16_t queue = 0; queue < port_.queues(); ++queue) {
+        auto& worker = proxies[queue]->worker();
+        const auto lane = worker.add_lane(std::make_unique<dataplane::Lane>(
+            port_, pools_->transmit, identity, max_subscriptions, queue));
+        worker.lane(lane).link_up.store(link_up_, std::memory_order_relaxed);
+        steering_.add_seat({proxies[queue], lane});
+    }
+}
+
+bool PortContext::owns(const WorkerProxy& proxy, dataplane::LaneIndex lane) const {
+    const auto& seats = steering_.seats();
+    return std::any_of(seats.begin(), seats.end(),
+                       [&](const Seat& seat) { return seat.proxy == &proxy && seat.lane == lane; });
 }
 
 void PortContext::handle(const dataplane::ControlFrame& frame) {
@@ -200,14 +215,15 @@ void PortContext::send_frame(std::span<const std::byte> frame, IgmpAgent::Sent s
     }
     dataplane::dpdk::set_length(packet[0], static_cast<std::uint32_t>(frame.size()));
     std::copy(frame.begin(), frame.end(), dataplane::dpdk::data(packet[0]));
-    proxy_->send(dataplane::TransmitFrame{.lane = lane_, .packet = packet[0]},
-                 [sent = std::move(sent)](const dataplane::Acknowledgement& answer) {
-                     if (sent) sent(answer.at, answer.done);
-                 });
+    const Seat& seat = control_seat();
+    seat.proxy->send(dataplane::TransmitFrame{.lane = seat.lane, .packet = packet[0]},
+                     [sent = std::move(sent)](const dataplane::Acknowledgement& answer) {
+                         if (sent) sent(answer.at, answer.done);
+                     });
 }
 
 void PortContext::reply(std::span<const std::byte> frame) {
-    if (!frame.empty() && !proxy_->is_congested()) send_frame(frame, {});
+    if (!frame.empty() && !control_seat().proxy->is_congested()) send_frame(frame, {});
 }
 
 void PortContext::announce() {
@@ -269,7 +285,9 @@ void PortContext::watch_link(Instant now) {
     const bool up = has_link();
     if (up == link_up_) return;
     link_up_ = up;
-    proxy_->worker().lane(lane_).link_up.store(up, std::memory_order_relaxed);
+    for (const Seat& seat : steering_.seats()) {
+        seat.proxy->worker().lane(seat.lane).link_up.store(up, std::memory_order_relaxed);
+    }
     log_(fmt::format("port '{}': link {}", options_.port, up ? "up" : "down"));
     igmp_->link_changed(up, now);
     if (up) {
@@ -278,9 +296,26 @@ void PortContext::watch_link(Instant now) {
     }
 }
 
+namespace {
+
+std::vector<std::string_view> names(const dataplane::dpdk::Offloads& offloads) {
+    std::vector<std::string_view> all;
+    const auto add = [&all](bool has, std::string_view name) {
+        if (has) all.push_back(name);
+    };
+    add(offloads.receive_ipv4_checksum, "receive_ipv4_checksum");
+    add(offloads.receive_udp_checksum, "receive_udp_checksum");
+    add(offloads.transmit_udp_checksum, "transmit_udp_checksum");
+    add(offloads.multi_segment_transmit, "multi_segment_transmit");
+    add(offloads.vlan_strip, "vlan_strip");
+    add(offloads.rss, "rss");
+    return all;
+}
+
+}  // namespace
+
 PortStatus PortContext::status() const {
     using dataplane::Count;
-    const auto& published = proxy_->worker().lane(lane_).published;
     const auto driver = port_.driver_counters();
     PortStatus status;
     status.spec = options_.port;
@@ -290,25 +325,29 @@ PortStatus PortContext::status() const {
     status.mtu = port_.mtu();
     status.link_up = link_up_;
     status.filter_mode = filter_.mode();
-    status.hardware_ipv4_checksum = port_.offloads().receive_ipv4_checksum;
-    status.hardware_udp_checksum = port_.offloads().receive_udp_checksum;
+    status.offloads = names(port_.offloads());
+    status.queues = port_.queues();
+    status.steered_groups = steering_.steered();
     status.querier = igmp_->querier_status();
     status.igmp = igmp_->counts();
     auto& counters = status.counters;
-    counters.received = published.get(Count::received);
-    counters.received_bytes = published.get(Count::received_bytes);
-    counters.transmitted = published.get(Count::transmitted);
-    counters.transmitted_bytes = published.get(Count::transmitted_bytes);
-    counters.delivered = published.get(Count::delivered);
-    counters.delivered_bytes = published.get(Count::delivered_bytes);
-    counters.sent = published.get(Count::sent);
-    counters.sent_bytes = published.get(Count::sent_bytes);
+    for (const Seat& seat : steering_.seats()) {
+        const auto& published = seat.proxy->worker().lane(seat.lane).published;
+        counters.received += published.get(Count::received);
+        counters.received_bytes += published.get(Count::received_bytes);
+        counters.transmitted += published.get(Count::transmitted);
+        counters.transmitted_bytes += published.get(Count::transmitted_bytes);
+        counters.delivered += published.get(Count::delivered);
+        counters.delivered_bytes += published.get(Count::delivered_bytes);
+        counters.sent += published.get(Count::sent);
+        counters.sent_bytes += published.get(Count::sent_bytes);
+        for (std::size_t i = 0; i < kDropReasonCount; ++i) {
+            counters.drops[i] += published.get(static_cast<DropReason>(i));
+        }
+    }
     counters.missed = driver.missed;
     counters.errors = driver.errors;
     counters.no_mbuf = driver.no_mbuf;
-    for (std::size_t i = 0; i < kDropReasonCount; ++i) {
-        counters.drops[i] = published.get(static_cast<DropReason>(i));
-    }
     status.buffers = {.receive = pools_->receive.in_use(),
                       .transmit = pools_->transmit.in_use(),
                       .control = pools_->control.in_use(),

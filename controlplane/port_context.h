@@ -7,6 +7,7 @@
 #include <controlplane/port_lock.h>
 #include <controlplane/port_spec.h>
 #include <controlplane/responder.h>
+#include <controlplane/steering.h>
 #include <controlplane/worker_proxy.h>
 #include <dataplane/dpdk/mempool.h>
 #include <dataplane/dpdk/port.h>
@@ -61,8 +62,10 @@ public:
     PortContext(unsigned number, const PortOptions& options, const PortSpec& spec,
                 const net::VlanStack& vlan, std::shared_ptr<PortPools> pools, Log log);
 
-    /// Before the worker runs. `proxy` speaks to the worker that polls the port.
-    void attach(WorkerProxy& proxy, std::size_t max_subscriptions);
+    /// Before the workers run. `proxies` speak to the workers that poll the port's queues, in their
+    /// order; `relays` connect them.
+    void attach(std::span<WorkerProxy* const> proxies, const Relays& relays,
+                std::size_t max_subscriptions);
 
     /// A frame that the worker passed on; frees the packet.
     void handle(const dataplane::ControlFrame& frame);
@@ -84,8 +87,10 @@ public:
     [[nodiscard]] const net::VlanStack& vlan() const { return vlan_; }
     [[nodiscard]] dataplane::MulticastFilter& filter() { return filter_; }
     [[nodiscard]] IgmpAgent& igmp() { return *igmp_; }
-    [[nodiscard]] WorkerProxy& proxy() { return *proxy_; }
-    [[nodiscard]] dataplane::LaneIndex lane() const { return lane_; }
+    [[nodiscard]] Steering& steering() { return steering_; }
+    [[nodiscard]] const Steering& steering() const { return steering_; }
+    /// Whether this is a lane of this port.
+    [[nodiscard]] bool owns(const WorkerProxy& proxy, dataplane::LaneIndex lane) const;
     [[nodiscard]] const std::shared_ptr<PortPools>& pools() const { return pools_; }
     /// Where the frames of a Replication come from, small ones where the port takes chains. Errors:
     /// throws std::system_error (ENOMEM).
@@ -104,6 +109,8 @@ private:
     void handle_packet(const dataplane::dpdk::Packet* packet, const dataplane::ControlFrame& frame);
     void send_frame(std::span<const std::byte> frame, IgmpAgent::Sent sent);
     void reply(std::span<const std::byte> frame);
+    /// Whose transmit queue control frames leave by.
+    [[nodiscard]] const Seat& control_seat() const { return steering_.seat(0); }
     [[nodiscard]] bool has_link() const;
     void watch_link(Instant now);
     void ask_and_tell_neighbours(Instant now);
@@ -122,8 +129,7 @@ private:
     std::uint64_t last_watch_ = 0;
     Neighbours::Actions neighbour_news_;  ///< to be carried out by the next tick
     std::unique_ptr<IgmpAgent> igmp_;
-    WorkerProxy* proxy_ = nullptr;
-    dataplane::LaneIndex lane_ = 0;
+    Steering steering_;
     std::size_t outlets_ = 0;
     Log log_;
     bool link_up_;

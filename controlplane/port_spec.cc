@@ -98,7 +98,7 @@ PacketSlots packet_slots(unsigned mtu) {
 
 }  // namespace
 
-std::string PortSpec::devargs(unsigned number, unsigned mtu) const {
+std::string PortSpec::devargs(unsigned number, unsigned mtu, unsigned queues) const {
     switch (kind) {
         case PortKind::pci:
         case PortKind::devargs:
@@ -106,11 +106,11 @@ std::string PortSpec::devargs(unsigned number, unsigned mtu) const {
         case PortKind::interface: {
             const PacketSlots slots = packet_slots(mtu);
             return fmt::format(
-                "net_af_packet_jl{},iface={},framesz={},blocksz={},framecnt={},qpairs=1", number,
-                name, slots.size, slots.size * slots.per_block, slots.count);
+                "net_af_packet_jl{},iface={},framesz={},blocksz={},framecnt={},qpairs={}", number,
+                name, slots.size, slots.size * slots.per_block, slots.count, queues);
         }
         case PortKind::xdp:
-            return fmt::format("net_af_xdp_jl{},iface={}", number, name);
+            return fmt::format("net_af_xdp_jl{},iface={},queue_count={}", number, name, queues);
         case PortKind::memif:
             return fmt::format("net_memif_jl{},role={},socket={},socket-abstract=no,rsize=11",
                                number, server ? "server" : "client", name);

@@ -24,7 +24,7 @@ struct PortSpec {
     bool server = false;
 
     /// `number` makes the device's name unique in the process. Empty for a ring.
-    [[nodiscard]] std::string devargs(unsigned number, unsigned mtu) const;
+    [[nodiscard]] std::string devargs(unsigned number, unsigned mtu, unsigned queues = 1) const;
     /// Whether it is served through a kernel interface called `name`.
     [[nodiscard]] bool is_kernel_interface() const {
         return kind == PortKind::interface || kind == PortKind::xdp;

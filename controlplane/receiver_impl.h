@@ -11,9 +11,12 @@ namespace joinleaf {
 
 class Receiver::Impl {
 public:
-    Impl(std::size_t capacity, std::uint64_t of_runtime, std::size_t port,
-         std::shared_ptr<void> buffers)
-        : buffers_(std::move(buffers)), queue(capacity), runtime(of_runtime), port_index(port) {}
+    Impl(const ReceiverOptions& options, std::uint64_t of_runtime, std::shared_ptr<void> buffers)
+        : buffers_(std::move(buffers)),
+          queue(options.capacity),
+          runtime(of_runtime),
+          port_index(options.port),
+          port_queue(options.queue) {}
 
 private:
     std::shared_ptr<void> buffers_;  ///< first in, last out: the queue frees into these pools
@@ -22,6 +25,7 @@ public:
     dataplane::ReceiveQueue queue;
     std::uint64_t runtime;  ///< whose worker fills it
     std::size_t port_index;
+    std::size_t port_queue;
 };
 
 class Sender::Impl {

@@ -9,8 +9,8 @@ namespace joinleaf::controlplane {
 using dataplane::Acknowledgement;
 using dataplane::HeaderTemplate;
 
-Replicas::Replicas(PortContext& port, std::shared_ptr<dataplane::Outlet> outlet)
-    : port_(port), outlet_(std::move(outlet)) {}
+Replicas::Replicas(PortContext& port, WorkerProxy& proxy, std::shared_ptr<dataplane::Outlet> outlet)
+    : port_(port), proxy_(proxy), outlet_(std::move(outlet)) {}
 
 Replicas::~Replicas() {
     for (const auto& [key, place] : places_) {
@@ -66,8 +66,8 @@ void Replicas::leaf_went(Ipv4Address leaf, UdpPort port) {
     if (place == places_.end() || --place->second.users > 0) return;
     if (place->second.next_hop) port_.release_neighbour(*place->second.next_hop);
     const auto slot = place->second.slot;
-    port_.proxy().send(dataplane::RemoveReplica{.outlet = outlet_.get(), .slot = slot},
-                       [outlet = outlet_](const Acknowledgement&) {});
+    proxy_.send(dataplane::RemoveReplica{.outlet = outlet_.get(), .slot = slot},
+                [outlet = outlet_](const Acknowledgement&) {});
     free_.push(slot);
     const auto waiting = std::move(place->second.waiting);
     places_.erase(place);
@@ -100,20 +100,19 @@ void Replicas::tell(Places::iterator at, const Held& applied) {
          .ports = {.source_port = outlet_->source_port, .destination_port = udp_port.value()},
          .ttl = std::max<std::uint8_t>(scope_, 1)}));
     ++place.under_way;
-    port_.proxy().send(dataplane::PutReplica{.outlet = outlet_.get(),
-                                             .slot = place.slot,
-                                             .header = header.get(),
-                                             .resolved = place.mac.has_value()},
-                       [self = weak_from_this(), outlet = outlet_, header, applied, key = at->first,
-                        number = place.number](const Acknowledgement&) {
-                           const auto replicas = self.lock();
-                           if (!replicas) return;
-                           const auto found = replicas->places_.find(key);
-                           if (found == replicas->places_.end() || found->second.number != number)
-                               return;
-                           --found->second.under_way;
-                           replicas->look(found);
-                       });
+    proxy_.send(dataplane::PutReplica{.outlet = outlet_.get(),
+                                      .slot = place.slot,
+                                      .header = header.get(),
+                                      .resolved = place.mac.has_value()},
+                [self = weak_from_this(), outlet = outlet_, header, applied, key = at->first,
+                 number = place.number](const Acknowledgement&) {
+                    const auto replicas = self.lock();
+                    if (!replicas) return;
+                    const auto found = replicas->places_.find(key);
+                    if (found == replicas->places_.end() || found->second.number != number) return;
+                    --found->second.under_way;
+                    replicas->look(found);
+                });
 }
 
 void Replicas::look(Places::iterator at) {

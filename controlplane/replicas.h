@@ -20,9 +20,9 @@ using Held = std::shared_ptr<const void>;
 /// Control thread only.
 class Replicas : public std::enable_shared_from_this<Replicas> {
 public:
-    /// `outlet` has a replication. It is lent to the worker before this is used, and taken back
-    /// after this has gone.
-    Replicas(PortContext& port, std::shared_ptr<dataplane::Outlet> outlet);
+    /// `outlet` has a replication. It is lent to the worker that `proxy` speaks to before this is
+    /// used, and taken back after this has gone.
+    Replicas(PortContext& port, WorkerProxy& proxy, std::shared_ptr<dataplane::Outlet> outlet);
     ~Replicas();
     Replicas(const Replicas&) = delete;
     Replicas& operator=(const Replicas&) = delete;
@@ -66,6 +66,7 @@ private:
     void look(Places::iterator place);
 
     PortContext& port_;
+    WorkerProxy& proxy_;
     std::shared_ptr<dataplane::Outlet> outlet_;
     std::uint8_t scope_ = 1;
     Places places_;

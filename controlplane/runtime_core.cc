@@ -116,6 +116,12 @@ void RuntimeCore::start() {
             fail(EINVAL, fmt::format("port '{}' is given to worker {}, but there are only {}",
                                      port.port, port.worker, options_.workers));
         }
+        if (port.queues == 0 || port.queues > options_.workers - port.worker) {
+            fail(EINVAL,
+                 fmt::format("port '{}' cannot have {} queues: each needs a worker of its "
+                             "own, and from worker {} on there are {}",
+                             port.port, port.queues, port.worker, options_.workers - port.worker));
+        }
         if (port.minimum_igmp_version < 1 || port.minimum_igmp_version > 3) {
             fail(EINVAL, fmt::format("there is no IGMP version {}; use 1, 2 or 3",
                                      port.minimum_igmp_version));
@@ -172,8 +178,21 @@ void RuntimeCore::open_ports() {
         ports_.push_back(std::make_unique<PortContext>(
             number, options_.ports[i], specs_[i], vlans_[i], pools_.back(),
             [this](std::string_view line) { log(line); }));
-        ports_.back()->attach(*proxies_[options_.ports[i].worker], options_.max_subscriptions);
+        attach_port(*ports_.back(), options_.ports[i]);
     }
+}
+
+void RuntimeCore::attach_port(PortContext& port, const PortOptions& options) {
+    std::vector<WorkerProxy*> proxies;
+    for (std::size_t queue = 0; queue < options.queues; ++queue) {
+        proxies.push_back(proxies_[options.worker + queue].get());
+    }
+    for (auto* from : proxies) {
+        for (auto* to : proxies) {
+            if (from != to) relays_.connect(from->worker(), to->worker());
+        }
+    }
+    port.attach(proxies, relays_, options_.max_subscriptions);
 }
 
 void RuntimeCore::take_acknowledgements() {
@@ -203,9 +222,7 @@ void RuntimeCore::handle_control_frames() {
             if (n == 0) break;
             for (std::size_t i = 0; i < n; ++i) {
                 for (const auto& port : ports_) {
-                    if (&port->proxy() == proxies_[w].get() && port->lane() == frames[i].lane) {
-                        port->handle(frames[i]);
-                    }
+                    if (port->owns(*proxies_[w], frames[i].lane)) port->handle(frames[i]);
                 }
             }
             budget -= std::min(budget, n);
@@ -219,27 +236,40 @@ void RuntimeCore::let_receivers_go(Instant now) {
     receivers_looked_at_ = now;
     std::erase_if(receivers_, [this](const std::shared_ptr<Receiver::Impl>& receiver) {
         if (receiver.use_count() > 1) return false;
-        ports_[receiver->port_index]->proxy().send(
-            dataplane::RemoveReceiveQueue{.queue = &receiver->queue},
-            [receiver](const dataplane::Acknowledgement&) {});
+        seat_of(*receiver).proxy->send(dataplane::RemoveReceiveQueue{.queue = &receiver->queue},
+                                       [receiver](const dataplane::Acknowledgement&) {});
         return true;
     });
+}
+
+Result<std::size_t> RuntimeCore::home_queue(const SocketOptions& options) {
+    auto& steering = ports_[options.port]->steering();
+    const auto& seats = steering.seats();
+    if (options.queue && *options.queue >= seats.size()) {
+        return failure(std::errc::invalid_argument);
+    }
+    if (options.receiver == nullptr) return options.queue.value_or(steering.next_queue());
+    // A receiver belongs to a worker, which must be the socket's.
+    const auto& receiver = options.receiver->impl();
+    if (!receiver || receiver->runtime != number_) return failure(std::errc::invalid_argument);
+    for (std::size_t queue = 0; queue < seats.size(); ++queue) {
+        if (seats[queue].proxy == seat_of(*receiver).proxy &&
+            options.queue.value_or(queue) == queue)
+            return queue;
+    }
+    return failure(std::errc::invalid_argument);
 }
 
 Result<std::shared_ptr<SocketCore>> RuntimeCore::open(const SocketOptions& options, Ready ready) {
     if (!running_ || stopping_) return failure(std::errc::network_down);
     if (auto checked = check_roles(options); !checked) return tl::unexpected(checked.error());
     if (options.port >= ports_.size()) return failure(std::errc::invalid_argument);
-    if (options.receiver != nullptr) {
-        // A queue belongs to the worker of its port.
-        const auto& receiver = options.receiver->impl();
-        if (!receiver || receiver->runtime != number_ ||
-            &ports_[receiver->port_index]->proxy() != &ports_[options.port]->proxy()) {
-            return failure(std::errc::invalid_argument);
-        }
-    }
-    if (options.scheme.control == Plane::rooted) return open_rooted(options, std::move(ready));
-    auto socket = std::make_shared<NonrootedSocket>(next_id(), options, *ports_[options.port]);
+    const auto queue = home_queue(options);
+    if (!queue) return tl::unexpected(queue.error());
+    SocketOptions placed = options;
+    placed.queue = *queue;
+    if (options.scheme.control == Plane::rooted) return open_rooted(placed, std::move(ready));
+    auto socket = std::make_shared<NonrootedSocket>(next_id(), placed, *ports_[options.port]);
     adopt(socket);
     ready({});
     return socket;
@@ -335,18 +365,22 @@ Result<std::shared_ptr<SocketCore>> RuntimeCore::open_rooted(const SocketOptions
 
 Result<Receiver> RuntimeCore::open_receiver(const ReceiverOptions& options) {
     if (!running_ || stopping_) return failure(std::errc::network_down);
-    if (options.port >= ports_.size() || options.capacity == 0) {
+    if (options.port >= ports_.size() || options.capacity == 0 ||
+        options.queue >= options_.ports[options.port].queues) {
         return failure(std::errc::invalid_argument);
     }
     if (receivers_.size() == Worker::kMaxReceiveQueues) {
         return failure(std::errc::no_buffer_space);
     }
-    auto impl = std::make_shared<Receiver::Impl>(options.capacity, number_, options.port,
-                                                 pools_[options.port]);
-    ports_[options.port]->proxy().send(dataplane::AddReceiveQueue{.queue = &impl->queue},
-                                       [impl](const dataplane::Acknowledgement&) {});
+    auto impl = std::make_shared<Receiver::Impl>(options, number_, pools_[options.port]);
+    seat_of(*impl).proxy->send(dataplane::AddReceiveQueue{.queue = &impl->queue},
+                               [impl](const dataplane::Acknowledgement&) {});
     receivers_.push_back(impl);
     return Receiver(std::move(impl));
+}
+
+const Seat& RuntimeCore::seat_of(const Receiver::Impl& receiver) const {
+    return ports_[receiver.port_index]->steering().seat(receiver.port_queue);
 }
 
 void RuntimeCore::close(SocketId id) {
@@ -371,7 +405,9 @@ Status RuntimeCore::status() const {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
         status.workers.push_back({.lcore = i < lcores_.size() ? lcores_[i] : 0,
                                   .turns = workers_[i]->turns(),
-                                  .busy_turns = workers_[i]->busy_turns()});
+                                  .busy_turns = workers_[i]->busy_turns(),
+                                  .busy = workers_[i]->busy_time(),
+                                  .running = workers_[i]->run_time()});
     }
     return status;
 }
@@ -402,6 +438,7 @@ void RuntimeCore::finish() {
     loop_.quiet();
     proxies_.clear();
     workers_.clear();
+    relays_.clear();
     ports_.clear();
     receivers_.clear();
     pools_.clear();

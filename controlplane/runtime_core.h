@@ -5,6 +5,7 @@
 #include <controlplane/control_loop.h>
 #include <controlplane/doorkeeper.h>
 #include <controlplane/port_context.h>
+#include <controlplane/receiver_impl.h>
 #include <controlplane/rooted_context.h>
 #include <controlplane/socket_core.h>
 #include <controlplane/worker_proxy.h>
@@ -59,6 +60,10 @@ public:
 private:
     void start_on_control_thread();
     void open_ports();
+    void attach_port(PortContext& port, const PortOptions& options);
+    /// Where a socket is at home on its port. Errors: invalid_argument.
+    [[nodiscard]] Result<std::size_t> home_queue(const SocketOptions& options);
+    [[nodiscard]] const Seat& seat_of(const Receiver::Impl& receiver) const;
     void tick();
     void handle_control_frames();
     void let_receivers_go(Instant now);
@@ -81,6 +86,7 @@ private:
     dataplane::dpdk::Eal* eal_ = nullptr;
     std::vector<std::shared_ptr<PortPools>> pools_;  // outlive everything that holds packets
     std::vector<std::unique_ptr<PortContext>> ports_;
+    Relays relays_;
     std::vector<std::unique_ptr<dataplane::Worker>> workers_;
     std::vector<std::unique_ptr<WorkerProxy>> proxies_;
     std::vector<unsigned> lcores_;

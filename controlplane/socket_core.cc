@@ -121,6 +121,7 @@ void SocketCore::attach(AttachPlan plan, Attachment::Ready ready) {
                                                          .handler = options_.handler,
                                                          .receiver = receiver_,
                                                          .sender = options_.sender,
+                                                         .queue = options_.queue.value_or(0),
                                                          .lent = lent_},
                                                std::move(plan));
     const auto held = attachment_;  // it may fail at once, and is then ours no longer

@@ -16,7 +16,7 @@ namespace joinleaf::dataplane {
 struct Subscription;
 class ReceiveQueue;
 
-/// Index of a lane (a port as this worker polls it).
+/// Index of a lane (a port, or a queue of it, as this worker polls it).
 using LaneIndex = std::uint16_t;
 
 // What a command points to is lent until its removal has been acknowledged.

@@ -28,6 +28,10 @@ void Delivery::hand_over(Run& run) noexcept {
     std::size_t taken = datagrams.size();
     if (run.outgo.call != nullptr) {
         run.outgo.call(run.outgo.context, datagrams);
+        if (run.subscriptions[0]->relays) {  // counted by whoever delivers them
+            run.count = 0;
+            return;
+        }
     } else {
         taken = run.subscriptions[0]->queue().deliver(datagrams);
     }

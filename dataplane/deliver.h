@@ -50,6 +50,22 @@ public:
         }
         return wanted;
     }
+    /// The same for what another worker passed on: it goes to sockets that are at home here alone,
+    /// and not on to a third worker, which gets it from the first.
+    bool offer_at_home(const Arrival& arrival, Subscription* chain, Instant now) noexcept {
+        bool wanted = false;
+        for (Subscription* subscription = chain; subscription != nullptr;
+             subscription = subscription->next) {
+            if (subscription->relays) continue;
+            if (!subscription->admits(arrival.source)) {
+                bump(subscription->source_filtered);
+                continue;
+            }
+            wanted = true;
+            add(run_of(subscription->outgo), arrival, *subscription, now);
+        }
+        return wanted;
+    }
     /// Hands over what is still gathered. At the end of each burst.
     void flush() noexcept;
 

@@ -77,12 +77,21 @@ void write_header(Lane& lane, Outlet& outlet, Packet* packet, std::uint32_t leng
 }  // namespace
 
 std::uint32_t take_payloads(Lane& lane, Outlet& outlet, Instant now, Payloads& payloads) noexcept {
-    const std::uint32_t limit = outlet.pacer.allowance(now, kBurst);
+    const auto header_size = static_cast<std::uint32_t>(outlet.header.size());
+    // What becomes many frames is taken in small numbers, so that a pace is held by them.
+    const std::size_t copies = outlet.replication ? outlet.replication->destinations.ready() : 1;
+    const auto wanted = static_cast<std::uint32_t>(
+        std::clamp<std::size_t>(kBurst * kBurst / std::max<std::size_t>(copies, 1), 1, kBurst));
+    const std::uint32_t limit =
+        outlet.pacer.allowance(now, wanted, octets_on_wire(header_size + outlet.payload_capacity));
     if (limit == 0) return 0;
     const std::uint32_t n = outlet.inline_source.call != nullptr
                                 ? from_source(lane, outlet, limit, payloads, now)
                                 : from_queue(lane, outlet, limit, payloads);
-    outlet.pacer.consume(n);
+    std::uint64_t octets = 0;
+    for (std::uint32_t i = 0; i < n; ++i)
+        octets += octets_on_wire(header_size + payloads[i].length);
+    outlet.pacer.consume(n, octets * copies);
     return n;
 }
 

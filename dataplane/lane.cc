@@ -26,8 +26,9 @@ void Subscriptions::remove(Subscription& subscription) noexcept {
 }
 
 Lane::Lane(dpdk::Port& port_, dpdk::Mempool& transmit_pool_, const Identity& identity_,
-           std::size_t max_subscriptions)
+           std::size_t max_subscriptions, std::uint16_t queue_)
     : port(port_),
+      queue(queue_),
       transmit_pool(transmit_pool_),
       identity(identity_),
       subscriptions(max_subscriptions) {

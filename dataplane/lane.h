@@ -1,4 +1,4 @@
-// A port as one worker polls it: its tables, its outlets, its counters.
+// A port, or a queue of it, as one worker polls it: its tables, its outlets, its counters.
 #pragma once
 
 #include <dataplane/classify.h>
@@ -52,9 +52,10 @@ struct ReceiveScratch {
     std::array<Subscription*, dpdk::kBurst> chains;  ///< ... and who wants it
 };
 
+/// A port as one worker polls it; or one queue of the port, where it has several.
 struct Lane {
     Lane(dpdk::Port& port_, dpdk::Mempool& transmit_pool_, const Identity& identity_,
-         std::size_t max_subscriptions);
+         std::size_t max_subscriptions, std::uint16_t queue_ = 0);
     ~Lane();
     Lane(const Lane&) = delete;
     Lane& operator=(const Lane&) = delete;
@@ -68,6 +69,7 @@ struct Lane {
     static constexpr std::size_t kControlSlots = 64;
 
     dpdk::Port& port;
+    const std::uint16_t queue;  ///< of the port
     dpdk::Mempool& transmit_pool;
     Identity identity;
     Subscriptions subscriptions;

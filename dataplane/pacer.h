@@ -26,39 +26,51 @@ public:
     TokenBucket(std::uint64_t rate, std::uint64_t burst, std::uint64_t initial,
                 Instant now) noexcept
         : rate_(rate),
-          limit_(burst * kToken),
-          credit_(std::min(initial, burst) * kToken),
-          fill_time_(limit_ / rate + 1),
+          limit_(static_cast<std::int64_t>(burst * kToken)),
+          credit_(static_cast<std::int64_t>(std::min(initial, burst) * kToken)),
+          fill_time_(burst * kToken / rate + 1),
           last_(now) {
         assert(rate >= 1 && rate <= kMaxRate && burst >= 1 && burst <= kMaxBurst);
     }
 
-    /// Tokens there are at `now`. A `now` before an earlier one counts as that earlier one.
+    /// Tokens there are at `now`; none while there is debt. A `now` before an earlier one counts as
+    /// that earlier one.
     [[nodiscard]] std::uint64_t available(Instant now) noexcept {
         if (rate_ == 0) return std::numeric_limits<std::uint64_t>::max();
         if (now > last_) {
             const auto elapsed = static_cast<std::uint64_t>((now - last_) / Duration(1));
-            credit_ = elapsed >= fill_time_ ? limit_ : std::min(limit_, credit_ + elapsed * rate_);
+            const std::int64_t gained =
+                elapsed >= fill_time_ ? limit_ : static_cast<std::int64_t>(elapsed * rate_);
+            credit_ = gained >= limit_ - credit_ ? limit_ : credit_ + gained;
             last_ = now;
         }
-        return credit_ / kToken;
+        return credit_ <= 0 ? 0 : static_cast<std::uint64_t>(credit_) / kToken;
     }
-    /// Takes tokens; no more than are available.
+    /// Takes tokens. More than are available is a debt, of kMaxBurst at most, which is paid off
+    /// before there are any again.
     void consume(std::uint64_t tokens) noexcept {
         if (rate_ == 0) return;
-        assert(tokens <= credit_ / kToken);
-        credit_ -= tokens * kToken;
+        assert(tokens <= kMaxBurst);
+        credit_ -= static_cast<std::int64_t>(tokens * kToken);
     }
 
 private:
     static constexpr std::uint64_t kToken = 1'000'000'000;
 
     std::uint64_t rate_ = 0;  // 0: no limit
-    std::uint64_t limit_ = 0;
-    std::uint64_t credit_ = 0;
+    std::int64_t limit_ = 0;
+    std::int64_t credit_ = 0;
     std::uint64_t fill_time_ = 0;  // ns after which even an empty bucket is full
     Instant last_;
 };
+
+/// What a frame of `frame` octets takes of a wire: with padding, preamble, frame check sequence and
+/// the gap to the next (IEEE 802.3).
+[[nodiscard]] constexpr std::uint32_t octets_on_wire(std::uint32_t frame) noexcept {
+    constexpr std::uint32_t kShortest = 60;
+    constexpr std::uint32_t kAround = 8 + 4 + 12;
+    return std::max(frame, kShortest) + kAround;
+}
 
 /// What a sender may send; 0 means no limit.
 struct Pace {
@@ -90,18 +102,17 @@ public:
     /// How many of `wanted` packets may go out now. `octets_each` is what the longest of them
     /// counts towards the bit rate.
     [[nodiscard]] std::uint32_t allowance(Instant now, std::uint32_t wanted,
-                                          std::uint32_t octets_each = 0) noexcept {
-        std::uint64_t allowed = std::min<std::uint64_t>(wanted, packets_.available(now));
-        if (octets_each != 0) {
-            allowed = std::min(allowed, bits_.available(now) / (std::uint64_t{octets_each} * 8));
-        }
-        return static_cast<std::uint32_t>(allowed);
+                                          std::uint32_t octets_each) noexcept {
+        const std::uint64_t packets = packets_.available(now);
+        const std::uint64_t bits = bits_.available(now) / (std::uint64_t{octets_each} * 8);
+        return static_cast<std::uint32_t>(std::min({std::uint64_t{wanted}, packets, bits}));
     }
 
-    /// Counts what has gone out: no more than the last allowance.
-    void consume(std::uint32_t packets, std::uint64_t octets = 0) noexcept {
+    /// Counts what has gone out: no more packets than the last allowance. More octets than that was
+    /// for are taken from what comes next.
+    void consume(std::uint32_t packets, std::uint64_t octets) noexcept {
         packets_.consume(packets);
-        bits_.consume(octets * 8);
+        bits_.consume(std::min(octets * 8, TokenBucket::kMaxBurst));
     }
 
 private:

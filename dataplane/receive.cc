@@ -31,7 +31,7 @@ bool chain_sums_up(const Packet* packet, const Classified& frame) noexcept {
 std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& control,
                       Instant now) noexcept {
     std::array<Packet*, kBurst> packets;
-    const std::uint32_t n = lane.port.receive(packets);
+    const std::uint32_t n = lane.port.receive(packets, lane.queue);
     if (n == 0) return 0;
     const GroupTable& table = lane.subscriptions.table();
 

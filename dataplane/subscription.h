@@ -28,6 +28,7 @@ struct alignas(64) Subscription {
     enum class Takes : std::uint8_t { all, one, listed };
     Takes takes = Takes::all;      ///< most filters name one source or none: no list to look at
     bool loopback = false;         ///< M24: hears what its own socket sends
+    bool relays = false;           ///< set before it is lent: `outgo` is a Relay to another worker
     Subscription* next = nullptr;  ///< the next one of the same group and port
     Ipv4Address one_source;        ///< ... it takes
 

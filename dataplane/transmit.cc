@@ -42,7 +42,7 @@ void transmit_control(Lane& lane, SpscQueue<Acknowledgement>& acknowledgements, 
         packets[i] = lane.control[i].packet;
         bytes[i] = dpdk::length(packets[i]);
     }
-    const std::size_t taken = lane.port.transmit({packets.data(), lane.control_count});
+    const std::size_t taken = lane.port.transmit({packets.data(), lane.control_count}, lane.queue);
     const Instant at = taken > 0 ? clock.now() : now;
     std::size_t gone = taken;
     if (taken > 0) {
@@ -69,7 +69,8 @@ void transmit_control(Lane& lane, SpscQueue<Acknowledgement>& acknowledgements, 
 std::uint32_t transmit(Lane& lane, Outlet& outlet, Instant now) noexcept {
     const std::uint32_t waiting = outlet.end - outlet.first;
     if (waiting == 0) return 0;
-    const std::uint32_t taken = lane.port.transmit({outlet.pending.data() + outlet.first, waiting});
+    const std::uint32_t taken =
+        lane.port.transmit({outlet.pending.data() + outlet.first, waiting}, lane.queue);
     if (taken == 0) {
         if (out_of_patience(outlet.stuck_since, now)) {
             drop_pending(lane, outlet, why_stuck(lane));

@@ -30,6 +30,7 @@ bool Worker::turn(Instant now) noexcept {
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
         moved += receive(*lanes_[i], static_cast<LaneIndex>(i), control_frames_, now);
     }
+    for (RelayQueue* queue : relayed_) moved += take_relayed(*queue, lanes_, now);
     for (const auto& lane : lanes_) {
         transmit_control(*lane, acknowledgements_, clock_, now);
         moved += send(*lane, now);
@@ -59,11 +60,18 @@ std::uint32_t Worker::send(Lane& lane, Instant now) noexcept {
 
 void Worker::run() noexcept {
     std::uint32_t idle = 0;
-    while (!stopping_.load(std::memory_order_relaxed)) {
-        idle = turn(clock_.now()) ? 0 : idle + 1;
+    const Instant began = clock_.now();
+    for (Instant now = began; !stopping_.load(std::memory_order_relaxed);) {
+        const bool moved = turn(now);
+        const Instant after = clock_.now();
+        if (moved) busy_time_ += after - now;
+        run_time_ = after - began;
+        now = after;
+        idle = moved ? 0 : idle + 1;
         if (idle < kIdleTurnsBeforeSleep || options_.idle_sleep == Duration::zero()) continue;
         const timespec rest{.tv_sec = 0, .tv_nsec = options_.idle_sleep.count()};
         nanosleep(&rest, nullptr);
+        now = clock_.now();
     }
     for (const auto& lane : lanes_) lane->published.publish(lane->tally);
 }
@@ -96,6 +104,8 @@ void Worker::publish_counters(Instant now, bool moved) noexcept {
     for (const auto& lane : lanes_) lane->published.publish(lane->tally);
     turns_published_.store(turns_, std::memory_order_relaxed);
     busy_published_.store(busy_turns_, std::memory_order_relaxed);
+    busy_time_published_.store(busy_time_.count(), std::memory_order_relaxed);
+    run_time_published_.store(run_time_.count(), std::memory_order_relaxed);
 }
 
 void Worker::acknowledge(std::uint64_t token, Instant now, bool done) noexcept {

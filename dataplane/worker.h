@@ -3,6 +3,7 @@
 
 #include <dataplane/command.h>
 #include <dataplane/lane.h>
+#include <dataplane/relay.h>
 #include <dataplane/spsc_queue.h>
 #include <dataplane/tsc_clock.h>
 
@@ -30,6 +31,10 @@ public:
 
     /// Before run(). The lane's port and pool must outlive the worker.
     LaneIndex add_lane(std::unique_ptr<Lane> lane);
+
+    /// Before run(). Datagrams that another worker passes on to this one; `queue` must outlive
+    /// run().
+    void take_from(RelayQueue& queue) { relayed_.push_back(&queue); }
 
     /// Turns until stop() is called, from any thread.
     void run() noexcept;
@@ -59,6 +64,13 @@ public:
     [[nodiscard]] std::uint64_t busy_turns() const noexcept {
         return busy_published_.load(std::memory_order_relaxed);
     }
+    /// Time spent in turns that moved something, and in all, since run() began.
+    [[nodiscard]] Duration busy_time() const noexcept {
+        return Duration(busy_time_published_.load(std::memory_order_relaxed));
+    }
+    [[nodiscard]] Duration run_time() const noexcept {
+        return Duration(run_time_published_.load(std::memory_order_relaxed));
+    }
 
 private:
     std::uint32_t send(Lane& lane, Instant now) noexcept;
@@ -70,6 +82,7 @@ private:
     WorkerOptions options_;
     TscClock clock_;
     std::vector<std::unique_ptr<Lane>> lanes_;
+    std::vector<RelayQueue*> relayed_;
     std::vector<ReceiveQueue*> receive_queues_;
     SpscQueue<Command> commands_{kCommandSlots};
     SpscQueue<Acknowledgement> acknowledgements_{kCommandSlots};
@@ -80,6 +93,10 @@ private:
     bool moved_since_published_ = false;
     std::atomic<std::uint64_t> turns_published_{0};
     std::atomic<std::uint64_t> busy_published_{0};
+    Duration busy_time_{};
+    Duration run_time_{};
+    std::atomic<Duration::rep> busy_time_published_{0};
+    std::atomic<Duration::rep> run_time_published_{0};
     std::atomic<bool> stopping_{false};
 };
 

@@ -51,6 +51,9 @@ constexpr std::array<Entry, kDropReasonCount> kEntries{{
     {DropReason::receive_queue_full, "receive_queue_full",
      "the application reads too slowly; read in larger bursts, enlarge the receive queue or "
      "handle packets on the worker"},
+    {DropReason::relay_queue_full, "relay_queue_full",
+     "the worker of the group's socket does not keep up with what other workers' queues bring it; "
+     "spread the groups, or use a NIC that steers them to their worker's queue"},
     {DropReason::control_queue_full, "control_queue_full",
      "more ARP, ICMP or IGMP than the control thread keeps up with; look for a storm"},
     {DropReason::transmit_ring_full, "transmit_ring_full",

@@ -38,8 +38,8 @@ Json json_of(const PortStatus& port) {
             {"mtu", port.mtu},
             {"filter_mode", name(port.filter_mode)},
             {"link_up", port.link_up},
-            {"hardware_ipv4_checksum", port.hardware_ipv4_checksum},
-            {"hardware_udp_checksum", port.hardware_udp_checksum}};
+            {"offloads", port.offloads},
+            {"queues", port.queues}};
 }
 
 Json json_of(Role role, const Started& started) {

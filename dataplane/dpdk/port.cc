@@ -2,6 +2,7 @@
 #include <dataplane/dpdk/error.h>
 #include <dataplane/dpdk/port.h>
 #include <fmt/format.h>
+#include <net/vlan.h>
 #include <rte_bus_vdev.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
@@ -60,7 +61,7 @@ std::uint16_t find_port(const std::string& devargs) {
 
 }  // namespace
 
-Port Port::attach(const std::string& spec, const std::string& devargs, std::uint16_t mtu,
+Port Port::attach(const std::string& spec, const std::string& devargs, const PortSetup& setup,
                   Mempool& receive_pool) {
     const std::lock_guard lock(devices());
     clear_log();
@@ -74,25 +75,31 @@ Port Port::attach(const std::string& spec, const std::string& devargs, std::uint
                                  "NIC with dpdk-devbind.py, or name another port",
                                  spec));
     }
-    return {id, spec, mtu, receive_pool};
+    return {id, spec, setup, receive_pool};
 }
 
 Port Port::attach(const std::string& spec, WireEnd end, std::uint16_t mtu, Mempool& receive_pool) {
     const std::lock_guard lock(devices());
     static unsigned made = 0;
     const auto name = fmt::format("jl_end{}", made++);
-    rte_ring* in = end.receive_ring();
-    rte_ring* out = end.transmit_ring();
-    const int id = rte_eth_from_rings(name.c_str(), &in, 1, &out, 1, 0);
+    std::vector<rte_ring*> in;
+    std::vector<rte_ring*> out;
+    for (std::uint16_t queue = 0; queue < end.queues(); ++queue) {
+        in.push_back(end.receive_ring(queue));
+        out.push_back(end.transmit_ring(queue));
+    }
+    const unsigned queues = end.queues();
+    const int id = rte_eth_from_rings(name.c_str(), in.data(), queues, out.data(), queues, 0);
     if (id < 0) fail(rte_errno, fmt::format("port '{}' could not be made", spec));
-    Port port(static_cast<std::uint16_t>(id), spec, mtu, receive_pool);
-    port.transmit_slots_ = rte_ring_get_size(out);
+    Port port(static_cast<std::uint16_t>(id), spec, {.mtu = mtu, .queues = end.queues()},
+              receive_pool);
+    port.transmit_slots_ = rte_ring_get_size(out[0]);
     port.wire_.emplace(std::move(end));
     return port;
 }
 
-Port::Port(std::uint16_t id, std::string spec, std::uint16_t mtu, Mempool& receive_pool)
-    : id_(id), spec_(std::move(spec)), mtu_(mtu) {
+Port::Port(std::uint16_t id, std::string spec, const PortSetup& setup, Mempool& receive_pool)
+    : id_(id), spec_(std::move(spec)), setup_(setup) {
     try {
         configure(receive_pool);
     } catch (...) {
@@ -107,24 +114,39 @@ void Port::configure(Mempool& receive_pool) {
         fail(result, fmt::format("port '{}' tells nothing of itself", spec_));
     }
     driver_ = info.driver_name;
-    if (info.max_mtu != 0 && mtu_ > info.max_mtu) {
+    if (info.max_mtu != 0 && setup_.mtu > info.max_mtu) {
         fail(EINVAL, fmt::format("port '{}' cannot carry an MTU of {}; its largest is {}", spec_,
-                                 mtu_, info.max_mtu));
+                                 setup_.mtu, info.max_mtu));
+    }
+    const unsigned most_queues = std::min(info.max_rx_queues, info.max_tx_queues);
+    if (setup_.queues > most_queues) {
+        fail(EINVAL, fmt::format("port '{}' cannot have {} queues; {} at most", spec_,
+                                 setup_.queues, most_queues));
     }
     rte_eth_conf conf{};
     // AF_PACKET names 1518 octets as its limit, whatever its slots were made to hold.
-    conf.rxmode.mtu =
-        driver_ == "net_af_packet" ? std::min<std::uint32_t>(mtu_, RTE_ETHER_MTU) : mtu_;
+    conf.rxmode.mtu = driver_ == "net_af_packet"
+                          ? std::min<std::uint32_t>(setup_.mtu, RTE_ETHER_MTU)
+                          : setup_.mtu;
     constexpr auto kReceiveChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
     constexpr auto kTransmitWanted = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM |
                                      RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-    conf.rxmode.offloads = info.rx_offload_capa & kReceiveChecksums;
+    conf.rxmode.offloads =
+        info.rx_offload_capa &
+        (kReceiveChecksums | (setup_.strip_vlan ? RTE_ETH_RX_OFFLOAD_VLAN_STRIP : 0));
     conf.txmode.offloads = info.tx_offload_capa & kTransmitWanted;
     offloads_.receive_ipv4_checksum = (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0;
     offloads_.receive_udp_checksum = (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_UDP_CKSUM) != 0;
     offloads_.transmit_ipv4_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
     offloads_.transmit_udp_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
     offloads_.multi_segment_transmit = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+    offloads_.vlan_strip = (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0;
+    const auto spread = info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
+    offloads_.rss = setup_.queues > 1 && spread != 0;
+    if (offloads_.rss) {
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        conf.rx_adv_conf.rss_conf.rss_hf = spread;
+    }
 
     const auto check = [this](int result, std::string_view what) {
         if (result != 0) {
@@ -132,7 +154,7 @@ void Port::configure(Mempool& receive_pool) {
         }
     };
     clear_log();
-    check(rte_eth_dev_configure(id_, 1, 1, &conf),
+    check(rte_eth_dev_configure(id_, setup_.queues, setup_.queues, &conf),
           fmt::format("the driver {} refused the configuration", driver_));
     std::uint16_t receive_slots = kDescriptors;
     std::uint16_t transmit_slots = kDescriptors;
@@ -141,9 +163,12 @@ void Port::configure(Mempool& receive_pool) {
     transmit_slots_ = transmit_slots;
     const auto socket = rte_eth_dev_socket_id(id_);
     const auto numa = static_cast<unsigned>(socket);
-    check(rte_eth_rx_queue_setup(id_, 0, receive_slots, numa, nullptr, receive_pool.raw()),
-          "no receive queue");
-    check(rte_eth_tx_queue_setup(id_, 0, transmit_slots, numa, nullptr), "no transmit queue");
+    for (std::uint16_t queue = 0; queue < setup_.queues; ++queue) {
+        check(rte_eth_rx_queue_setup(id_, queue, receive_slots, numa, nullptr, receive_pool.raw()),
+              "no receive queue");
+        check(rte_eth_tx_queue_setup(id_, queue, transmit_slots, numa, nullptr),
+              "no transmit queue");
+    }
     set_mtu();
     check(rte_eth_dev_start(id_), "it did not start");
     rte_ether_addr address{};
@@ -159,11 +184,11 @@ void Port::set_mtu() {
     // These would change the kernel's own interface, and not change it back.
     constexpr std::array<std::string_view, 2> kBorrowed = {"net_af_packet", "net_af_xdp"};
     if (std::find(kBorrowed.begin(), kBorrowed.end(), driver_) != kBorrowed.end()) return;
-    const int result = rte_eth_dev_set_mtu(id_, mtu_);
+    const int result = rte_eth_dev_set_mtu(id_, setup_.mtu);
     // Virtual ports without an MTU of their own carry what fits a buffer.
     if (result == 0 || result == -ENOTSUP) return;
-    fail(result,
-         fmt::format("port '{}': an MTU of {} was refused; use the interface's own", spec_, mtu_));
+    fail(result, fmt::format("port '{}': an MTU of {} was refused; use the interface's own", spec_,
+                             setup_.mtu));
 }
 
 Port::Port(Port&& other) noexcept
@@ -171,7 +196,7 @@ Port::Port(Port&& other) noexcept
       spec_(std::move(other.spec_)),
       driver_(std::move(other.driver_)),
       mac_(other.mac_),
-      mtu_(other.mtu_),
+      setup_(other.setup_),
       offloads_(other.offloads_),
       transmit_slots_(other.transmit_slots_),
       wire_(std::move(other.wire_)) {}
@@ -190,6 +215,44 @@ void Port::detach() noexcept {
     static_cast<void>(rte_eth_dev_close(id_));
     // The device is attached again when the same port is opened again.
     if (known && info.device != nullptr) static_cast<void>(rte_dev_remove(info.device));
+}
+
+std::optional<SteeringRule> Port::steer(Ipv4Address destination, std::uint16_t udp_port,
+                                        std::uint16_t queue, std::size_t tags) noexcept {
+    rte_flow_attr attributes{};
+    attributes.ingress = 1;
+    rte_flow_item_ipv4 ip{};
+    ip.hdr.dst_addr = rte_cpu_to_be_32(destination.value());
+    rte_flow_item_ipv4 ip_mask{};
+    ip_mask.hdr.dst_addr = 0xffffffff;
+    rte_flow_item_udp udp{};
+    udp.hdr.dst_port = rte_cpu_to_be_16(udp_port);
+    rte_flow_item_udp udp_mask{};
+    udp_mask.hdr.dst_port = 0xffff;
+    std::array<rte_flow_item, 4 + net::kMaxVlanTags> pattern{};
+    std::size_t n = 0;
+    pattern[n++].type = RTE_FLOW_ITEM_TYPE_ETH;
+    for (; tags > 0; --tags) pattern[n++].type = RTE_FLOW_ITEM_TYPE_VLAN;
+    pattern[n++] = {
+        .type = RTE_FLOW_ITEM_TYPE_IPV4, .spec = &ip, .last = nullptr, .mask = &ip_mask};
+    pattern[n++] = {
+        .type = RTE_FLOW_ITEM_TYPE_UDP, .spec = &udp, .last = nullptr, .mask = &udp_mask};
+    pattern[n].type = RTE_FLOW_ITEM_TYPE_END;
+    const rte_flow_action_queue to{.index = queue};
+    std::array<rte_flow_action, 2> actions{};
+    actions[0] = {.type = RTE_FLOW_ACTION_TYPE_QUEUE, .conf = &to};
+    actions[1].type = RTE_FLOW_ACTION_TYPE_END;
+    rte_flow_error error{};
+    rte_flow* const flow =
+        rte_flow_create(id_, &attributes, pattern.data(), actions.data(), &error);
+    if (flow == nullptr) return std::nullopt;
+    return SteeringRule(id_, flow);
+}
+
+SteeringRule::~SteeringRule() {
+    rte_flow_error error{};
+    // A port that is gone has taken its rules with it; there is nobody to tell.
+    if (flow_ != nullptr) static_cast<void>(rte_flow_destroy(port_, flow_, &error));
 }
 
 bool Port::link_up() const noexcept {

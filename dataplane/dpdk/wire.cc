@@ -7,6 +7,7 @@
 #include <array>
 #include <map>
 #include <mutex>
+#include <vector>
 
 namespace joinleaf::dataplane::dpdk {
 namespace {
@@ -31,10 +32,13 @@ Ring make_ring(const std::string& name) {
 }  // namespace
 
 struct WireEnd::Wire {
-    explicit Wire(unsigned number)
-        : direction{make_ring(fmt::format("jl_wire{}_a", number)),
-                    make_ring(fmt::format("jl_wire{}_b", number))} {}
-    std::array<Ring, 2> direction;
+    Wire(unsigned number, std::uint16_t queues) {
+        for (std::uint16_t queue = 0; queue < queues; ++queue) {
+            direction[0].push_back(make_ring(fmt::format("jl_wire{}_a{}", number, queue)));
+            direction[1].push_back(make_ring(fmt::format("jl_wire{}_b{}", number, queue)));
+        }
+    }
+    std::array<std::vector<Ring>, 2> direction;
 };
 
 struct WireEnd::End {
@@ -59,14 +63,19 @@ Registry& registry() {
 
 }  // namespace
 
-WireEnd WireEnd::attach(std::string_view name) {
+WireEnd WireEnd::attach(std::string_view name, std::uint16_t queues) {
     Registry& all = registry();
     const std::lock_guard lock(all.mutex);
     const std::string key(name);
     auto wire = std::static_pointer_cast<Wire>(all.wires[key].lock());
     if (!wire) {
-        wire = std::make_shared<Wire>(all.made++);
+        wire = std::make_shared<Wire>(all.made++, queues);
         all.wires[key] = wire;
+    }
+    if (wire->direction[0].size() != queues) {
+        fail(EINVAL, fmt::format("the other end of ring:{} has {} queues, this one {}; give both "
+                                 "the same number",
+                                 name, wire->direction[0].size(), queues));
     }
     auto& taken = all.ends[key];
     for (std::size_t side = 0; side < 2; ++side) {
@@ -79,18 +88,24 @@ WireEnd WireEnd::attach(std::string_view name) {
          fmt::format("ring:{} already has both its ends in use; choose another name", name));
 }
 
-rte_ring* WireEnd::receive_ring() const noexcept { return end_->wire->direction[end_->side].get(); }
-rte_ring* WireEnd::transmit_ring() const noexcept {
-    return end_->wire->direction[1 - end_->side].get();
+std::uint16_t WireEnd::queues() const noexcept {
+    return static_cast<std::uint16_t>(end_->wire->direction[0].size());
 }
 
-std::size_t WireEnd::receive(std::span<Packet*> out) noexcept {
-    return rte_ring_sc_dequeue_burst(receive_ring(), reinterpret_cast<void**>(out.data()),
+rte_ring* WireEnd::receive_ring(std::uint16_t queue) const noexcept {
+    return end_->wire->direction[end_->side][queue].get();
+}
+rte_ring* WireEnd::transmit_ring(std::uint16_t queue) const noexcept {
+    return end_->wire->direction[1 - end_->side][queue].get();
+}
+
+std::size_t WireEnd::receive(std::span<Packet*> out, std::uint16_t queue) noexcept {
+    return rte_ring_sc_dequeue_burst(receive_ring(queue), reinterpret_cast<void**>(out.data()),
                                      static_cast<unsigned>(out.size()), nullptr);
 }
 
-std::size_t WireEnd::transmit(std::span<Packet*> packets) noexcept {
-    return rte_ring_sp_enqueue_burst(transmit_ring(), reinterpret_cast<void**>(packets.data()),
+std::size_t WireEnd::transmit(std::span<Packet*> packets, std::uint16_t queue) noexcept {
+    return rte_ring_sp_enqueue_burst(transmit_ring(queue), reinterpret_cast<void**>(packets.data()),
                                      static_cast<unsigned>(packets.size()), nullptr);
 }
 

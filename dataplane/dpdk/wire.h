@@ -1,9 +1,10 @@
-// A wire inside one process: two rings, one for each direction, with a port or a WireEnd at each
-// end. What `--port ring:NAME` names.
+// A wire inside one process: rings in each direction, one for each queue of a port, with a port or
+// a WireEnd at each end. What `--port ring:NAME` names.
 #pragma once
 
 #include <dataplane/dpdk/packet.h>
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,24 +15,27 @@ struct rte_ring;
 namespace joinleaf::dataplane::dpdk {
 
 /// One end: what it receives is what the other end transmits. The wire lives until both ends are
-/// gone; packets still on it are freed then. Each direction has one sender and one receiver.
+/// gone; packets still on it are freed then. Each ring has one sender and one receiver.
 class WireEnd {
 public:
     /// The first call with a name gives one end, the second the other. Errors: throws
-    /// std::system_error (address_in_use: both ends are taken; ENOMEM).
-    static WireEnd attach(std::string_view name);
+    /// std::system_error (address_in_use: both ends are taken; EINVAL: the other end has another
+    /// number of queues; ENOMEM).
+    static WireEnd attach(std::string_view name, std::uint16_t queues = 1);
 
     WireEnd(WireEnd&&) noexcept = default;
     WireEnd& operator=(WireEnd&&) noexcept = default;
     ~WireEnd() = default;
 
     /// Returns how many of `out` were filled; the caller owns them.
-    [[nodiscard]] std::size_t receive(std::span<Packet*> out) noexcept;
+    [[nodiscard]] std::size_t receive(std::span<Packet*> out, std::uint16_t queue = 0) noexcept;
     /// Returns how many from the front were taken; the caller keeps the rest.
-    [[nodiscard]] std::size_t transmit(std::span<Packet*> packets) noexcept;
+    [[nodiscard]] std::size_t transmit(std::span<Packet*> packets,
+                                       std::uint16_t queue = 0) noexcept;
 
-    [[nodiscard]] rte_ring* receive_ring() const noexcept;
-    [[nodiscard]] rte_ring* transmit_ring() const noexcept;
+    [[nodiscard]] std::uint16_t queues() const noexcept;
+    [[nodiscard]] rte_ring* receive_ring(std::uint16_t queue = 0) const noexcept;
+    [[nodiscard]] rte_ring* transmit_ring(std::uint16_t queue = 0) const noexcept;
 
 private:
     struct Wire;

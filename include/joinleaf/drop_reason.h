@@ -25,6 +25,7 @@ enum class DropReason : std::uint8_t {
     no_subscriber,
     source_filtered,
     receive_queue_full,
+    relay_queue_full,
     control_queue_full,
     // Transmit.
     transmit_ring_full,

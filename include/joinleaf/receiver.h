@@ -57,12 +57,15 @@ struct InlineHandler {
 
 struct ReceiverOptions {
     std::size_t port = 0;  ///< index into RuntimeOptions::ports
+    /// Which of the port's queues (PortOptions::queues) its sockets are at home on.
+    std::size_t queue = 0;
     /// Datagrams that may wait for the application; rounded up to a power of two. When it is full
     /// the worker drops and counts receive_queue_full.
     std::size_t capacity = 4096;
 };
 
-/// A queue from one worker to one application thread, shared by any number of sockets of a port.
+/// A queue from one worker to one application thread, shared by any number of sockets of a port (of
+/// a queue of it, where it has several).
 /// receive() and release() belong to one thread at a time; they neither lock nor enter the kernel.
 class Receiver {
 public:

@@ -38,6 +38,9 @@ struct SenderOptions {
     /// Datagrams per second at most, however many frames each becomes; 0: as fast as the port takes
     /// them.
     std::uint64_t packets_per_second = 0;
+    /// Bits per second at most, counting whole frames on the wire: with preamble, frame check
+    /// sequence and gap, 24 octets more than the frame (IEEE 802.3); 0: no limit.
+    std::uint64_t bits_per_second = 0;
     /// Datagrams that may leave back to back when a rate is set.
     std::uint32_t burst = 32;
     /// Whether datagrams carry a UDP checksum. Computed by the NIC where it can, else in software;

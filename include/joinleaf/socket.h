@@ -53,6 +53,9 @@ struct SocketOptions {
     ControlRole control_role = ControlRole::leaf;
     DataRole data_role = DataRole::leaf;
     std::size_t port = 0;  ///< index into RuntimeOptions::ports
+    /// Which of the port's queues this socket is at home on: whose worker delivers to it and sends
+    /// for it. Unset: that of `receiver`, else the sockets are spread over the queues in turn.
+    std::optional<std::size_t> queue;
     /// The application's own number for this socket; comes back with events and datagrams.
     std::uint64_t cookie = 0;
     /// Where received datagrams go: `handler` on the worker when it is set, else `receiver`.

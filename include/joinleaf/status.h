@@ -74,8 +74,10 @@ struct PortStatus {
     std::uint16_t mtu = 0;
     bool link_up = false;
     MulticastFilterMode filter_mode{};
-    bool hardware_ipv4_checksum = false;
-    bool hardware_udp_checksum = false;
+    /// What the NIC does for us, by name; all else is done in software with the same result.
+    std::vector<std::string_view> offloads;
+    std::size_t queues = 1;
+    std::size_t steered_groups = 0;  ///< (group, UDP port) pairs that the NIC puts on their queue
     QuerierStatus querier;
     /// What the port's IGMP host heard, ignored (each reason by name) and sent.
     std::vector<NamedCount> igmp;
@@ -119,6 +121,8 @@ struct WorkerStatus {
     std::uint32_t lcore = 0;
     std::uint64_t turns = 0;
     std::uint64_t busy_turns = 0;  ///< turns that moved at least one packet
+    Duration busy{};               ///< time spent in those
+    Duration running{};            ///< time since it began to turn
 };
 
 struct Status {

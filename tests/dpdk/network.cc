@@ -26,12 +26,19 @@ bool is_filler(const Packet* packet) {
     return net::load<net::EthernetWire>(dataplane::dpdk::data(packet)).ethertype == kFillerType;
 }
 
+void empty(rte_ring* ring) {
+    void* packet = nullptr;
+    while (rte_ring_dequeue(ring, &packet) == 0) {
+        dataplane::dpdk::free(static_cast<Packet*>(packet));
+    }
+}
+
 }  // namespace
 
-Network::Network()
+Network::Network(std::uint16_t queues)
     : port_(fmt::format("ring:test{}", ++networks_made)),
       pool_(fmt::format("test{}", networks_made), 8191, 2048),
-      end_(dataplane::dpdk::WireEnd::attach(port_.substr(5))) {}
+      end_(dataplane::dpdk::WireEnd::attach(port_.substr(5), queues)) {}
 
 Packet* Network::packet_of(std::span<const std::byte> bytes) {
     std::array<Packet*, 1> packet{};
@@ -41,15 +48,15 @@ Packet* Network::packet_of(std::span<const std::byte> bytes) {
     return packet[0];
 }
 
-bool Network::try_send(std::span<const std::byte> frame) {
+bool Network::try_send(std::span<const std::byte> frame, std::uint16_t queue) {
     std::array<Packet*, 1> packet{packet_of(frame)};
-    if (end_.transmit(packet) == 1) return true;
+    if (end_.transmit(packet, queue) == 1) return true;
     dataplane::dpdk::free(packet[0]);
     return false;
 }
 
-void Network::send(std::span<const std::byte> frame) {
-    EXPECT_TRUE(eventually([&] { return try_send(frame); })) << "the port takes nothing";
+void Network::send(std::span<const std::byte> frame, std::uint16_t queue) {
+    EXPECT_TRUE(eventually([&] { return try_send(frame, queue); })) << "the port takes nothing";
 }
 
 void Network::send_in_segments(std::span<const std::byte> frame,
@@ -74,7 +81,9 @@ void Network::send_in_segments(std::span<const std::byte> frame,
 std::vector<Heard> Network::hear() {
     std::vector<Heard> frames;
     std::array<Packet*, 32> packets;
-    while (const auto n = end_.receive(packets)) {
+    for (std::uint16_t queue = 0; queue < end_.queues();) {
+        const auto n = end_.receive(packets, queue);
+        if (n == 0) ++queue;
         const Instant at = std::chrono::steady_clock::now();
         for (std::size_t i = 0; i < n; ++i) {
             if (!is_filler(packets[i])) {
@@ -116,18 +125,12 @@ void Network::stop_listening() {
 }
 
 void Network::forget() {
-    std::array<Packet*, 32> packets;
-    while (const auto n = end_.receive(packets)) {
-        dataplane::dpdk::free_all({packets.data(), n});
-    }
+    for (std::uint16_t queue = 0; queue < end_.queues(); ++queue) empty(end_.receive_ring(queue));
 }
 
 void Network::clear() {
     forget();
-    void* packet = nullptr;
-    while (rte_ring_dequeue(end_.transmit_ring(), &packet) == 0) {
-        dataplane::dpdk::free(static_cast<Packet*>(packet));
-    }
+    for (std::uint16_t queue = 0; queue < end_.queues(); ++queue) empty(end_.transmit_ring(queue));
 }
 
 bool eventually(const std::function<bool()>& done, std::chrono::milliseconds timeout) {

@@ -29,14 +29,14 @@ struct Heard {
 
 class Network {
 public:
-    Network();
+    explicit Network(std::uint16_t queues = 1);
 
     /// What to give as PortOptions::port.
     [[nodiscard]] const std::string& port() const { return port_; }
 
     /// Puts a frame on the wire; false when the port has not taken earlier ones away.
-    [[nodiscard]] bool try_send(std::span<const std::byte> frame);
-    void send(std::span<const std::byte> frame);
+    [[nodiscard]] bool try_send(std::span<const std::byte> frame, std::uint16_t queue = 0);
+    void send(std::span<const std::byte> frame, std::uint16_t queue = 0);
     /// The same frame as a chain of buffers that begin at `cuts`.
     void send_in_segments(std::span<const std::byte> frame,
                           std::initializer_list<std::size_t> cuts);

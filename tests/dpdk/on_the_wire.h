@@ -32,7 +32,7 @@ template <class T>
 /// Whatever a test does: when it is over, every packet buffer is home.
 class OnTheWire : public testing::Test {
 protected:
-    OnTheWire();
+    explicit OnTheWire(std::uint16_t queues = 1);
 
     /// Starts the runtime and waits until its ports have announced themselves.
     void start(const std::function<void(RuntimeOptions&)>& change = {});

@@ -333,5 +333,17 @@ TEST_F(Sending, AtItsPace) {
     EXPECT_GE(std::chrono::steady_clock::now() - begin, 199ms - 10ms);
 }
 
+// In bits, as the wire counts them: 84 octets for the shortest frame.
+TEST_F(Sending, AtItsBitRate) {
+    start();
+    auto sender = open_sender({.bits_per_second = 2000 * 84 * 8 * 5, .burst = 4});
+    const Instant begin = std::chrono::steady_clock::now();
+    for (std::uint32_t handed_over = 0; handed_over < 2000;) {
+        handed_over += send_all_it_takes(sender, handed_over, 2000 - handed_over);
+    }
+    EXPECT_TRUE(eventually([&] { return sent() == 2000; }));
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, 200ms - 15ms);
+}
+
 }  // namespace
 }  // namespace joinleaf::test

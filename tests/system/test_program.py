@@ -31,8 +31,7 @@ SCHEMA = {
         "role": TEXT, "seconds": NUMBER, **STATISTICS, "received_bytes": int, "transmitted": int,
         "missed": int, "errors": int, "no_mbuf": int, "joins": list, "resident_mb": NUMBER,
         "port": {"spec": TEXT, "driver": TEXT, "mac": TEXT, "address": TEXT, "mtu": int,
-                 "filter_mode": TEXT, "link_up": FLAG, "hardware_ipv4_checksum": FLAG,
-                 "hardware_udp_checksum": FLAG},
+                 "filter_mode": TEXT, "link_up": FLAG, "offloads": list, "queues": NUMBER},
         "querier": {"heard": FLAG, "version": int, "version_in_force": int},
     },
 }

@@ -24,6 +24,7 @@ PortStatus port() {
     port.mtu = 1500;
     port.link_up = true;
     port.filter_mode = MulticastFilterMode::promiscuous;
+    port.offloads = {"vlan_strip"};
     port.counters.received = 10;
     port.counters.received_bytes = 1000;
     port.counters.delivered = 7;
@@ -151,7 +152,7 @@ TEST(ReportJson, Summary) {
         R"("connected_at_ns":123456789,"connect_ms":0.42,"first_datagram_ms":null,"health":null}],)"
         R"("port":{"spec":"eth0","driver":"net_af_packet","mac":"02:00:00:00:00:01",)"
         R"("address":"10.77.0.12/24","mtu":1500,"filter_mode":"promiscuous","link_up":true,)"
-        R"("hardware_ipv4_checksum":false,"hardware_udp_checksum":false},)"
+        R"("offloads":["vlan_strip"],"queues":1},)"
         R"("querier":{"heard":true,"address":"10.77.0.1","version":3,"version_in_force":3},"igmp":{},)"
         R"("resident_mb":99.5})");
     summary.joins[0].first_datagram_ms = 12.25;

@@ -54,6 +54,7 @@ TEST(PortSpec, AKernelInterfaceGoesThroughAfPacket) {
 // A slot must hold the kernel's header and the frame and fit a buffer; blocks hold whole slots and
 // whole pages.
 TEST(PortSpec, AfPacketSlotsGrowWithTheMtu) {
+    EXPECT_THAT(spec("veth0").devargs(0, 1500, 4), HasSubstr(",qpairs=4"));
     EXPECT_THAT(spec("veth0").devargs(0, 1960), HasSubstr("framesz=2048,blocksz=65536,"));
     EXPECT_THAT(spec("veth0").devargs(0, 1961), HasSubstr("framesz=2064,blocksz=528384,"));
     EXPECT_THAT(spec("veth0").devargs(0, 9000),
@@ -67,7 +68,7 @@ TEST(PortSpec, XdpNamesAKernelInterface) {
     EXPECT_EQ(xdp.kind, PortKind::xdp);
     EXPECT_EQ(xdp.name, "eth1");
     EXPECT_TRUE(xdp.is_kernel_interface());
-    EXPECT_EQ(xdp.devargs(1, 1500), "net_af_xdp_jl1,iface=eth1");
+    EXPECT_EQ(xdp.devargs(1, 1500), "net_af_xdp_jl1,iface=eth1,queue_count=1");
 }
 
 TEST(PortSpec, MemifIsAClientUnlessItSaysServer) {

@@ -30,16 +30,16 @@ TEST(Pacer, WithoutALimitAllIsAllowed) {
     Pacer pacer;
     EXPECT_EQ(pacer.allowance(kStart, 0xffffffff, 1500), 0xffffffffu);
     pacer.consume(0xffffffff, 1500);
-    EXPECT_EQ(pacer.allowance(kStart, 32), 32u);
+    EXPECT_EQ(pacer.allowance(kStart, 32, 64), 32u);
 }
 
 TEST(Pacer, TheFirstPacketGoesAtOnceAndTheNextInItsTime) {
     Pacer pacer({.packets_per_second = 10}, kStart);
-    EXPECT_EQ(pacer.allowance(kStart, 32), 1u);
-    pacer.consume(1);
-    EXPECT_EQ(pacer.allowance(kStart, 32), 0u);
-    EXPECT_EQ(pacer.allowance(kStart + 99'999'999ns, 32), 0u);
-    EXPECT_EQ(pacer.allowance(kStart + 100ms, 32), 1u);
+    EXPECT_EQ(pacer.allowance(kStart, 32, 64), 1u);
+    pacer.consume(1, 1 * 64u);
+    EXPECT_EQ(pacer.allowance(kStart, 32, 64), 0u);
+    EXPECT_EQ(pacer.allowance(kStart + 99'999'999ns, 32, 64), 0u);
+    EXPECT_EQ(pacer.allowance(kStart + 100ms, 32, 64), 1u);
 }
 
 TEST(Pacer, HoldsItsRateOverTheFirstSecond) {
@@ -92,31 +92,47 @@ TEST(Pacer, APauseGivesABurstAndNoMore) {
     Pacer pacer({.packets_per_second = 1'000'000, .burst_packets = 40}, kStart);
     for (const auto pause : {1ms, 1000ms, 360'000'000ms}) {
         const Instant now = kStart + pause;
-        EXPECT_EQ(pacer.allowance(now, 1000), 40u);
-        pacer.consume(40);
-        EXPECT_EQ(pacer.allowance(now, 1000), 0u);
+        EXPECT_EQ(pacer.allowance(now, 1000, 64), 40u);
+        pacer.consume(40, 40 * 64u);
+        EXPECT_EQ(pacer.allowance(now, 1000, 64), 0u);
     }
 }
 
 TEST(Pacer, NeverAllowsMoreThanIsWanted) {
     Pacer pacer({.packets_per_second = 1000, .burst_packets = 40}, kStart);
-    EXPECT_EQ(pacer.allowance(kStart + 1s, 3), 3u);
-    EXPECT_EQ(pacer.allowance(kStart + 1s, 0), 0u);
+    EXPECT_EQ(pacer.allowance(kStart + 1s, 3, 64), 3u);
+    EXPECT_EQ(pacer.allowance(kStart + 1s, 0, 64), 0u);
 }
 
 TEST(Pacer, WhatWasAllowedAndNotSentIsKept) {
     Pacer pacer({.packets_per_second = 10, .burst_packets = 4}, kStart);
-    EXPECT_EQ(pacer.allowance(kStart + 1s, 32), 4u);
-    pacer.consume(1);
-    EXPECT_EQ(pacer.allowance(kStart + 1s, 32), 3u);
+    EXPECT_EQ(pacer.allowance(kStart + 1s, 32, 64), 4u);
+    pacer.consume(1, 1 * 64u);
+    EXPECT_EQ(pacer.allowance(kStart + 1s, 32, 64), 3u);
 }
 
 TEST(Pacer, AClockThatStandsOrGoesBackGivesNothing) {
     Pacer pacer({.packets_per_second = 1000, .burst_packets = 4}, kStart);
-    pacer.consume(pacer.allowance(kStart, 32));
-    EXPECT_EQ(pacer.allowance(kStart, 32), 0u);
-    EXPECT_EQ(pacer.allowance(kStart - 1h, 32), 0u);
-    EXPECT_EQ(pacer.allowance(kStart + 1ms, 32), 1u);
+    pacer.consume(pacer.allowance(kStart, 32, 64), 64);
+    EXPECT_EQ(pacer.allowance(kStart, 32, 64), 0u);
+    EXPECT_EQ(pacer.allowance(kStart - 1h, 32, 64), 0u);
+    EXPECT_EQ(pacer.allowance(kStart + 1ms, 32, 64), 1u);
+}
+
+// A datagram that becomes many frames is known too late: what it took beyond is paid off first.
+TEST(Pacer, MoreThanAllowedIsTakenFromWhatComesNext) {
+    Pacer pacer({.bits_per_second = 8'000'000, .burst_octets = 1000}, kStart);  // 1 octet a us
+    EXPECT_EQ(pacer.allowance(kStart + 1ms, 32, 1000), 1u);
+    pacer.consume(1, 5000);
+    EXPECT_EQ(pacer.allowance(kStart + 1ms + 4999us, 32, 1000), 0u);
+    EXPECT_EQ(pacer.allowance(kStart + 1ms + 4999us, 32, 1000), 0u);
+    EXPECT_EQ(pacer.allowance(kStart + 1ms + 5000us, 32, 1000), 1u);
+}
+
+TEST(OctetsOnWire, CountPaddingAndWhatIsAroundTheFrame) {
+    EXPECT_EQ(octets_on_wire(14), 84u);
+    EXPECT_EQ(octets_on_wire(60), 84u);
+    EXPECT_EQ(octets_on_wire(1514), 1538u);
 }
 
 TEST(TokenBucket, TheLimitsOfItsRangeDoNotOverflow) {
@@ -141,9 +157,9 @@ RC_GTEST_PROP(Pacer, NoStretchOfTimeHoldsMoreThanABurstAndItsShare, ()) {
     Instant now = kStart;
     for (const auto& [pause, wanted] : steps) {
         now += Duration(pause);
-        const auto count = pacer.allowance(now, wanted);
+        const auto count = pacer.allowance(now, wanted, 64);
         RC_ASSERT(count <= wanted);
-        pacer.consume(count);
+        pacer.consume(count, count * 64u);
         sent.emplace_back(now, count);
         std::uint64_t sum = 0;
         for (auto it = sent.rbegin(); it != sent.rend(); ++it) {

@@ -1,0 +1,50 @@
+#include <dataplane/relay.h>
+
+#include <array>
+
+namespace joinleaf::dataplane {
+
+void Relay::pass_on(void* self, std::span<const Datagram> datagrams) noexcept {
+    auto& relay = *static_cast<Relay*>(self);
+    std::array<RelayedDatagram, dpdk::kBurst> batch;
+    for (std::size_t i = 0; i < datagrams.size(); ++i) {
+        const Datagram& datagram = datagrams[i];
+        auto* const packet = static_cast<dpdk::Packet*>(datagram.buffer_);
+        dpdk::add_reference(packet);
+        batch[i] = {.arrival = {.packet = packet,
+                                .payload_offset = static_cast<std::uint16_t>(
+                                    datagram.data_ - dpdk::first_segment(packet).data()),
+                                .payload_length = static_cast<std::uint16_t>(datagram.size()),
+                                .source = datagram.source(),
+                                .source_port = datagram.source_port()},
+                    .key = relay.key,
+                    .lane = relay.lane};
+    }
+    const std::size_t taken = relay.queue->push({batch.data(), datagrams.size()});
+    for (std::size_t i = taken; i < datagrams.size(); ++i) dpdk::free(batch[i].arrival.packet);
+    relay.tally->drop(DropReason::relay_queue_full, datagrams.size() - taken);
+}
+
+std::uint32_t take_relayed(RelayQueue& queue, std::span<const std::unique_ptr<Lane>> lanes,
+                           Instant now) noexcept {
+    std::array<RelayedDatagram, dpdk::kBurst> batch;
+    const std::size_t n = queue.pop(batch);
+    for (std::size_t i = 0; i < n; ++i) dpdk::prefetch_header(batch[i].arrival.packet);
+    std::array<dpdk::Packet*, dpdk::kBurst> finished;
+    for (std::size_t i = 0; i < n; ++i) {
+        const auto& [arrival, key, index] = batch[i];
+        Lane& lane = *lanes[index];
+        finished[i] = arrival.packet;
+        Subscription* const chain = lane.subscriptions.find(key);
+        if (chain == nullptr) {
+            lane.tally.drop(DropReason::no_subscriber);  // it has left meanwhile
+        } else if (!lane.delivery.offer_at_home(arrival, chain, now)) {
+            lane.tally.drop(DropReason::source_filtered);
+        }
+    }
+    for (const auto& lane : lanes) lane->delivery.flush();
+    dpdk::free_all({finished.data(), n});
+    return static_cast<std::uint32_t>(n);
+}
+
+}  // namespace joinleaf::dataplane
