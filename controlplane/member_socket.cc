@@ -7,7 +7,9 @@ namespace {
 Instant now() { return std::chrono::steady_clock::now(); }
 
 AdmissionLeafOptions logic_options(const SocketOptions& options, const PortContext& port) {
-    return {.name = options.admission.name, .data_address = port.options().address.address};
+    return {.name = options.admission.name,
+            .data_address = port.options().address.address,
+            .data_plane = options.scheme.data};
 }
 
 template <class... Handlers>
@@ -47,8 +49,7 @@ Result<std::shared_ptr<SocketCore>> MemberSocket::start_peer_join(const ControlE
                                                                   const AdmissionRequest& request) {
     if (auto ready = may_join(); !ready) return tl::unexpected(ready.error());
     if (listener_) return failure(std::errc::invalid_argument);  // M13
-    if (request.direction != Direction::sender_only && options().handler.call == nullptr &&
-        options().receiver == nullptr) {
+    if (request.direction != Direction::sender_only && !can_receive()) {
         return failure(std::errc::invalid_argument);
     }
     if (!port().link_up()) return failure(std::errc::network_down);
@@ -71,14 +72,19 @@ Result<void> MemberSocket::listen(const ControlEndpoint& local, std::size_t back
     if (is_closed()) return failure(std::errc::not_a_socket);
     if (state() != State::open) return failure(std::errc::invalid_argument);
     const bool was_listening = listener_.has_value();
+    if (was_listening && listens_at_ != local) return failure(std::errc::invalid_argument);
     if (!listener_) {
-        listener_.emplace(AdmissionListenerOptions{.leaf = logic_options(options(), port())});
+        // A leaf that has nowhere to put data does not take any.
+        listener_.emplace(AdmissionListenerOptions{
+            .leaf = logic_options(options(), port()),
+            .direction = can_receive() ? Direction::both : Direction::sender_only});
     }
     if (auto listening = listener_->listen(backlog); !listening) {
         if (!was_listening) listener_.reset();
         return listening;
     }
     if (was_listening) return {};
+    listens_at_ = local;
     auto bound = hub_->listen(local);
     if (!bound) listener_.reset();
     return bound;
@@ -151,12 +157,22 @@ Result<void> MemberSocket::say(const UserData& data) {
     return said;
 }
 
+Result<void> MemberSocket::use(AdmissionFiles files) {
+    if (is_closed()) return failure(std::errc::not_a_socket);
+    hub_->use_tls(std::move(files.tls));
+    return {};
+}
+
 void MemberSocket::tick(Instant at) {
     AdmissionActions actions;
-    if (const auto due = logic_.next_deadline(); due && *due <= at) logic_.advance(at, actions);
+    // This thread may have been kept from running, and has heard nothing meanwhile.
+    const Unread unread = [this](ConnectionId id) { return hub_->is_unread(id); };
+    if (const auto due = logic_.next_deadline(); due && *due <= at) {
+        logic_.advance(at, actions, unread);
+    }
     if (listener_) {
         if (const auto due = listener_->next_deadline(); due && *due <= at) {
-            listener_->advance(at, actions);
+            listener_->advance(at, actions, unread);
         }
     }
     carry_out(actions);
@@ -217,6 +233,11 @@ void MemberSocket::disconnected(ConnectionId connection, std::errc reason) {
 
 // Admitted: in place first, then the report; FD_CONNECT comes at the report's time.
 void MemberSocket::join_group(const SessionOffer& offer) {
+    if (!port().link_up()) {
+        AdmissionActions actions;
+        logic_.group_joined({}, std::make_error_code(std::errc::network_down), now(), actions);
+        return carry_out(actions);
+    }
     set_scope(offer.scope);
     attach(plan_session(options().data_role, offer, logic_.direction(),
                         port().options().address.address),

@@ -36,6 +36,7 @@ public:
     [[nodiscard]] Result<UserData> peer_data() const override;
     [[nodiscard]] Result<Peer> peer() const override;
     Result<void> say(const UserData& data) override;
+    Result<void> use(AdmissionFiles files) override;
     [[nodiscard]] bool has_timers() const override { return true; }
     void tick(Instant now) override;
     void link_lost(const PortContext& lost) override;
@@ -47,6 +48,10 @@ public:
 
 private:
     [[nodiscard]] bool joins_itself() const override { return true; }
+    [[nodiscard]] bool lingers() const override { return true; }
+    [[nodiscard]] bool can_receive() const {
+        return options().handler.call != nullptr || options().receiver != nullptr;
+    }
     void closing() override;
     void incoming(ConnectionId connection, const Peer& peer);
     void take_over(AdmissionLeaf leaf, UserData caller_data, AdmissionActions& actions);
@@ -58,6 +63,7 @@ private:
     std::shared_ptr<AdmissionHub> hub_;
     AdmissionLeaf logic_;
     std::optional<AdmissionListener> listener_;
+    ControlEndpoint listens_at_;
     UserData peer_data_;
 };
 

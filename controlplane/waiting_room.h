@@ -79,7 +79,7 @@ public:
 
     /// Refuses all who wait, and listens no more.
     void close(AdmissionActions& out);
-    void advance(Instant now, AdmissionActions& out);
+    void advance(Instant now, AdmissionActions& out, const Unread& unread = {});
     [[nodiscard]] std::optional<Instant> next_deadline() const { return deadlines_.next(); }
 
     [[nodiscard]] std::size_t waiting() const { return waiting_; }

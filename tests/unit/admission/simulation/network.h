@@ -179,8 +179,11 @@ public:
     virtual void die() = 0;
     virtual void start() = 0;
 
-    /// Runs `what` now, or when the process runs again; never if it dies before.
-    void post(std::function<void()> what);
+    /// Runs `what` now, or when the process runs again; never if it dies before. What comes `on` a
+    /// connection waits there to be read.
+    void post(std::optional<ConnectionId> on, std::function<void()> what);
+    /// What a process that ran again would read.
+    [[nodiscard]] bool has_unread(ConnectionId id) const;
     void freeze(Duration time);
     void thaw();
     void crash(bool with_power);
@@ -203,10 +206,15 @@ public:
     Duration offset{0};
 
 private:
+    struct Mail {
+        std::optional<ConnectionId> on;
+        std::function<void()> what;
+    };
+
     std::uint64_t life_ = 0;
     std::uint64_t nap_ = 0;
     std::optional<Instant> wake_at_;
-    std::deque<std::function<void()>> mailbox_;
+    std::deque<Mail> mailbox_;
 };
 
 }  // namespace joinleaf::controlplane::simulation

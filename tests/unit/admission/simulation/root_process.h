@@ -50,7 +50,8 @@ public:
 private:
     struct Known {
         ConnectionId line{};
-        bool is_invited = false;  // by an invitation that has not ended
+        bool is_invited = false;   // by an invitation that has not ended
+        bool is_admitted = false;  // its data is taken
         bool is_member = false;
         Instant since{};        // accepted or invited
         Instant local_since{};  // the same by the process's clock
