@@ -156,7 +156,7 @@ LeafId AdmissionRoot::admit(Guest guest, const UserData& callee_data, Instant no
     SessionOffer& offer = guest.terms.offer;
     // It may have waited for long; the feed has gone on.
     if (offer.group == options_.offer.group) offer.first_sequence = options_.offer.first_sequence;
-    guest.line.agree(options_.dead_after, patience(), now);
+    guest.line.agree(cadence(), patience(), now);
     const LeafId id = add({.line = guest.line,
                            .stage = LeafStage::admitted,
                            .peer = std::move(guest.join.peer),
@@ -167,6 +167,11 @@ LeafId AdmissionRoot::admit(Guest guest, const UserData& callee_data, Instant no
     out.emplace_back(LeafAdmitted{id, leaf.peer.data_address});
     leaf.line.send(Admit{offer, callee_data, options_.dead_after, options_.name}, now, out);
     return id;
+}
+
+// What a leaf lives by that may not have heard dead_after yet.
+Duration AdmissionRoot::cadence() const {
+    return std::min<Duration>(options_.dead_after, kWaitingDeadAfter);
 }
 
 // How long a leaf may be silent that does not know dead_after yet.
@@ -235,7 +240,7 @@ void AdmissionRoot::agreed(Leaves::iterator at, const AcceptInvite& message, Ins
     const auto offer = screened(leaf.peer, Acquaintance::by_name);
     if (!offer) return deny(at, offer.error(), out);
     invitation_->callee_data = message.callee_data;
-    leaf.line.agree(options_.dead_after, patience(), now);
+    leaf.line.agree(cadence(), patience(), now);
     enter(leaf, LeafStage::agreed, now);
     out.emplace_back(LeafAdmitted{at->first, leaf.peer.data_address});
     leaf.line.send(Admit{*offer, {}, options_.dead_after, options_.name}, now, out);

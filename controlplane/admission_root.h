@@ -171,6 +171,7 @@ private:
                                                               Acquaintance known) const;
     void turn_away(const Peer& peer, RefusalReason reason, std::string_view why,
                    AdmissionActions& out);
+    [[nodiscard]] Duration cadence() const;
     [[nodiscard]] Duration patience() const;
     LeafId admit(Guest guest, const UserData& callee_data, Instant now, AdmissionActions& out);
     LeafId add(Leaf leaf);

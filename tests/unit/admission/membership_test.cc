@@ -113,6 +113,24 @@ TEST(Membership, ClosingTheRootEndsItForEveryLeaf) {
     EXPECT_TRUE(root.holds_nothing());
 }
 
+// Admit may be on its way for long, and until it is there the leaf does not know dead_after.
+TEST(KeepAlive, ComesAtTheWaitingPaceUntilTheLeafHasConfirmed) {
+    AdmissionRootOptions options = root_options();
+    options.dead_after = 1h;
+    RootUnderTest root(options);
+    root.admitted(1);
+    root.invited(2);
+    root.hears(2, accept_invite());
+    root.did();
+    root.advance(1s);
+    EXPECT_THAT(root.did(), ElementsAre("1: KeepAlive", "2: KeepAlive"));
+    root.hears(1, Confirm{});
+    root.hears(2, Confirm{});
+    root.did();
+    root.advance(19min);
+    EXPECT_THAT(root.did(), IsEmpty());
+}
+
 TEST(KeepAlive, IsSentByTheRootOnlyWhenNothingElseWas) {
     RootUnderTest root;
     const LeafId leaf = root.member(1);
