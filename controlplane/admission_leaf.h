@@ -67,6 +67,10 @@ public:
     void close(Instant now, AdmissionActions& out);
 
     void advance(Instant now, AdmissionActions& out, const Unread& unread = {});
+    /// As WaitingRoom::stalled.
+    void stalled(Duration time, Instant now) {
+        if (line_) line_->forgive(time, now);
+    }
     [[nodiscard]] std::optional<Instant> next_deadline() const;
 
     [[nodiscard]] bool is_pending() const { return stage_ != Stage::idle && !is_connected(); }

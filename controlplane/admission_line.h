@@ -41,6 +41,10 @@ public:
     void send(AdmissionMessage&& message, Instant now, AdmissionActions& out);
     /// The other side has said something.
     void heard(Instant now) { heard_ = std::max(heard_, now); }
+    /// Nothing could be heard for `time` until `now`.
+    void forgive(Duration time, Instant now) {
+        heard_ = std::max(heard_, std::min(heard_ + time, now));
+    }
     /// From now on speak every third of `speak`, and bear silence of `listen`, counted from now.
     void agree(Duration speak, Duration listen, Instant now) {
         speak_every_ = speak / 3;

@@ -42,6 +42,8 @@ public:
     /// Refuses what waits. Leaves that were accepted stay.
     void close(AdmissionActions& out);
     void advance(Instant now, AdmissionActions& out, const Unread& unread = {});
+    /// As WaitingRoom::stalled.
+    void stalled(Duration time, Instant now) { room_.stalled(time, now); }
     [[nodiscard]] std::optional<Instant> next_deadline() const { return room_.next_deadline(); }
 
     [[nodiscard]] std::size_t pending_count() const { return room_.waiting(); }

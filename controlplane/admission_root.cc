@@ -341,6 +341,11 @@ void AdmissionRoot::advance(Instant now, AdmissionActions& out, const Unread& un
     }
 }
 
+void AdmissionRoot::stalled(Duration time, Instant now) {
+    room_.stalled(time, now);
+    for (auto& [id, leaf] : leaves_) leaf.line.forgive(time, now);
+}
+
 std::optional<Instant> AdmissionRoot::next_deadline() const {
     const auto room = room_.next_deadline();
     const auto leaves = deadlines_.next();

@@ -130,6 +130,8 @@ public:
     void close(AdmissionActions& out);
 
     void advance(Instant now, AdmissionActions& out, const Unread& unread = {});
+    /// As WaitingRoom::stalled. The times to answer and to confirm go on.
+    void stalled(Duration time, Instant now);
     [[nodiscard]] std::optional<Instant> next_deadline() const;
 
     /// Where a sequenced feed starts for leaves admitted or invited from now on.

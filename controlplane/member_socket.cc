@@ -178,6 +178,11 @@ void MemberSocket::tick(Instant at) {
     carry_out(actions);
 }
 
+void MemberSocket::stalled(Duration time, Instant at) {
+    logic_.stalled(time, at);
+    if (listener_) listener_->stalled(time, at);
+}
+
 void MemberSocket::link_lost(const PortContext& lost) {
     if (is_closed() || &lost != &port()) return;
     AdmissionActions actions;

@@ -39,6 +39,7 @@ public:
     Result<void> use(AdmissionFiles files) override;
     [[nodiscard]] bool has_timers() const override { return true; }
     void tick(Instant now) override;
+    void stalled(Duration time, Instant now) override;
     void link_lost(const PortContext& lost) override;
 
     void connected(ConnectionId connection, const Peer& peer) override;

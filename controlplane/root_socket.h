@@ -43,6 +43,7 @@ public:
     void link_lost(const PortContext&) override {}
     [[nodiscard]] bool has_timers() const override { return true; }
     void tick(Instant now) override;
+    void stalled(Duration time, Instant now) override { logic_.stalled(time, now); }
 
     void connected(ConnectionId connection, const Peer& peer) override;
     void connect_failed(ConnectionId connection, std::errc reason) override;

@@ -24,6 +24,10 @@ using dataplane::dpdk::fail;
 // long enough that it sleeps nearly always.
 constexpr Duration kTick = std::chrono::milliseconds(1);
 
+// Without ticks for so long this process, or its whole machine, did not run. Half of the least
+// silence that a session may be ended for.
+constexpr Duration kStall = kMinDeadAfter / 2;
+
 // The smallest that IPv4 knows (RFC 791), and the largest whose buffer has a length of 16 bits.
 constexpr std::uint16_t kSmallestMtu = 68;
 constexpr std::uint16_t kLargestMtu = 65000;
@@ -182,6 +186,11 @@ void RuntimeCore::take_acknowledgements() {
 
 void RuntimeCore::tick() {
     const Instant now = std::chrono::steady_clock::now();
+    const Duration pause = now - ticked_at_.value_or(now);
+    ticked_at_ = now;
+    if (pause >= kStall) {
+        for (const auto& [id, socket] : timed_) socket->stalled(pause, now);
+    }
     take_acknowledgements();
     handle_control_frames();
     for (const auto& port : ports_) {

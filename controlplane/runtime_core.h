@@ -89,6 +89,7 @@ private:
     std::uint64_t number_;  ///< names this runtime in the process
     std::uint32_t next_socket_ = 1;
     Instant receivers_looked_at_{};
+    std::optional<Instant> ticked_at_;
     bool running_ = false;
     bool stopping_ = false;  ///< nothing new is opened
     ControlLoop loop_;       // last in, first out: its thread uses all of the above

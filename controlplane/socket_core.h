@@ -60,6 +60,8 @@ public:
     /// Whether tick() is wanted, about once a millisecond.
     [[nodiscard]] virtual bool has_timers() const { return false; }
     virtual void tick(Instant now);
+    /// There were no ticks for `time` until `now`; one follows.
+    virtual void stalled(Duration, Instant) {}
     /// Called once with the result of the join that is under way; cleared by it. Returns the waiter
     /// there was.
     using JoinWaiter = std::function<void(std::error_code)>;

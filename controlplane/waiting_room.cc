@@ -157,6 +157,10 @@ void WaitingRoom::advance(Instant now, AdmissionActions& out, const Unread& unre
     }
 }
 
+void WaitingRoom::stalled(Duration time, Instant now) {
+    for (auto& [connection, seat] : seats_) seat.line.forgive(time, now);
+}
+
 void WaitingRoom::arm(ConnectionId connection, Seat& seat) {
     deadlines_.set(connection, seat.armed, seat.request ? seat.line.due() : seat.first_message_by);
 }

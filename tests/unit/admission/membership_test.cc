@@ -191,6 +191,42 @@ TEST(Stall, NobodyIsGivenUpWhoseWordsWaitToBeRead) {
     EXPECT_EQ(root.root.pending_count(), 1U);
 }
 
+// Both sides were stopped, as when a machine sleeps: nothing waits, and nobody has been silent.
+TEST(Stall, WhatCouldNotBeHeardIsNoSilence) {
+    RootUnderTest root;
+    root.member(1);
+    root.request(2);
+    LeafUnderTest leaf;
+    leaf.joined();
+    ListenerUnderTest listener;
+    listener.invitation(1);
+    root.advance(900ms);
+    leaf.advance(900ms);
+    listener.advance(900ms);
+    root.root.stalled(60s, root.now + 60s);
+    leaf.leaf.stalled(60s, leaf.now + 60s);
+    listener.listener.stalled(60s, listener.now + 60s);
+    root.wake_after(60s);
+    leaf.wake_after(60s);
+    listener.now += 60s;
+    listener.listener.advance(listener.now, listener.actions);
+    root.did();
+    root.advance(2099ms);
+    leaf.advance(2099ms);
+    listener.advance(2099ms);
+    EXPECT_EQ(root.root.members().size(), 1U);
+    EXPECT_EQ(root.root.pending_count(), 1U);
+    EXPECT_TRUE(leaf.leaf.is_connected());
+    EXPECT_EQ(listener.listener.pending_count(), 1U);
+    root.advance(1ms);  // 3 s in which something could have been heard
+    leaf.advance(1ms);
+    listener.advance(1ms);
+    EXPECT_EQ(root.root.pending_count(), 0U);
+    EXPECT_EQ(root.root.members().size(), 0U);
+    EXPECT_FALSE(leaf.leaf.is_connected());
+    EXPECT_EQ(listener.listener.pending_count(), 0U);
+}
+
 // Octets that never become a message keep nobody alive.
 TEST(Stall, WhatIsNeverReadPutsTheEndOffByDeadAfterAtMost) {
     RootUnderTest root;

@@ -80,6 +80,11 @@ void LeafProcess::advance() {
     }
 }
 
+void LeafProcess::stalled(Duration time) {
+    if (listener_ != nullptr) listener_->stalled(time, local_now());
+    for (const auto& socket : sockets_) socket->logic.stalled(time, local_now());
+}
+
 std::optional<Instant> LeafProcess::next_deadline() const {
     std::optional<Instant> first = listener_ == nullptr ? std::nullopt : listener_->next_deadline();
     for (const auto& socket : sockets_) {

@@ -260,6 +260,7 @@ void Process::freeze(Duration time) {
     if (!is_running()) return;
     network.trace(this, "freezes");
     is_frozen = true;
+    frozen_at = network.now();
     network.after(time, [this, nap = ++nap_] {
         if (nap == nap_) thaw();
     });
@@ -272,6 +273,7 @@ void Process::thaw() {
     is_frozen = false;
     ++nap_;
     thawed_at = network.now();
+    if (chance.percent(50)) stalled(thawed_at - frozen_at);
     if (chance.percent(50)) advance();
     while (!mailbox_.empty()) {
         const Mail mail = std::move(mailbox_.front());

@@ -171,6 +171,8 @@ public:
     /// Also a connection attempt that failed.
     virtual void disconnected(ConnectionId id, std::errc reason, bool was_connecting) = 0;
     virtual void advance() = 0;
+    /// It was frozen for so long.
+    virtual void stalled(Duration time) = 0;
     [[nodiscard]] virtual std::optional<Instant> next_deadline() const = 0;
     [[nodiscard]] virtual bool is_listening() const = 0;
     /// Whether it keeps to the rules.
@@ -202,6 +204,7 @@ public:
     bool is_alive = true;
     bool lost_power = false;
     bool is_frozen = false;
+    Instant frozen_at{};
     Instant thawed_at{};
     Duration offset{0};
 

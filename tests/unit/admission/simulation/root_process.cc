@@ -75,6 +75,10 @@ void RootProcess::advance() {
     carry_out();
 }
 
+void RootProcess::stalled(Duration time) {
+    if (logic_ != nullptr) logic_->stalled(time, local_now());
+}
+
 std::optional<Instant> RootProcess::next_deadline() const {
     return logic_ == nullptr ? std::nullopt : logic_->next_deadline();
 }
