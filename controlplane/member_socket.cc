@@ -1,8 +1,13 @@
 #include <controlplane/member_socket.h>
+#include <algorithm>
 #include <utility>
 
 namespace joinleaf::controlplane {
 namespace {
+
+// When a root says farewell its last datagrams may still lie in the port, in front of a worker that
+// has much to do. Far more than they need, and less than anybody notices.
+constexpr Duration kSettle = std::chrono::milliseconds(20);
 
 Instant now() { return std::chrono::steady_clock::now(); }
 
@@ -26,7 +31,8 @@ MemberSocket::MemberSocket(SocketId id, const SocketOptions& options, PortContex
     : SocketCore(id, options, port),
       context_(context),
       hub_(std::move(hub)),
-      logic_(logic_options(options, port)) {}
+      logic_(logic_options(options, port)),
+      was_accepted_(hub_ != nullptr) {}
 
 MemberSocket::~MemberSocket() {
     if (hub_) AdmissionHub::let_out(std::move(hub_));
@@ -62,6 +68,7 @@ Result<std::shared_ptr<SocketCore>> MemberSocket::start_peer_join(const ControlE
                                        .caller_data = request.caller_data},
                                       now(), actions);
     if (!asked) return tl::unexpected(asked.error());
+    peer_data_.clear();
     set_state(State::joining);
     hub_->assign(connection, std::static_pointer_cast<MemberSocket>(shared_from_this()));
     carry_out(actions);
@@ -71,6 +78,7 @@ Result<std::shared_ptr<SocketCore>> MemberSocket::start_peer_join(const ControlE
 Result<void> MemberSocket::listen(const ControlEndpoint& local, std::size_t backlog) {
     if (is_closed()) return failure(std::errc::not_a_socket);
     if (state() != State::open) return failure(std::errc::invalid_argument);
+    if (was_accepted_) return failure(std::errc::operation_not_supported);
     const bool was_listening = listener_.has_value();
     if (was_listening && listens_at_ != local) return failure(std::errc::invalid_argument);
     if (!listener_) {
@@ -176,6 +184,25 @@ void MemberSocket::tick(Instant at) {
         }
     }
     carry_out(actions);
+    if (settles_at_ && *settles_at_ <= at) {
+        settles_at_.reset();
+        session_closed({});
+    }
+}
+
+// M4: the root's last data first, then FD_CLOSE. Who is expelled hears nothing more.
+void MemberSocket::settle(AdmissionActions& actions) {
+    const bool in_good_order =
+        std::any_of(actions.begin(), actions.end(), [](const AdmissionAction& action) {
+            const auto* closed = std::get_if<SessionClosed>(&action);
+            return closed != nullptr && !closed->reason;
+        });
+    if (!in_good_order) return;
+    settles_at_ = now() + kSettle;
+    std::erase_if(actions, [](const AdmissionAction& action) {
+        return std::holds_alternative<LeaveGroup>(action) ||
+               std::holds_alternative<SessionClosed>(action);
+    });
 }
 
 void MemberSocket::stalled(Duration time, Instant at) {
@@ -191,6 +218,7 @@ void MemberSocket::link_lost(const PortContext& lost) {
 }
 
 void MemberSocket::closing() {
+    settles_at_.reset();
     AdmissionActions actions;
     logic_.close(now(), actions);
     if (listener_) {
@@ -256,6 +284,7 @@ void MemberSocket::join_group(const SessionOffer& offer) {
 }
 
 void MemberSocket::carry_out(AdmissionActions& actions) {
+    settle(actions);
     for (auto& action : actions) {
         std::visit(Overloaded{
                        [&](const Dial& a) { hub_->dial(a); },

@@ -14,8 +14,8 @@ namespace joinleaf::controlplane {
 
 class MemberSocket final : public SocketCore, public ConnectionOwner {
 public:
-    /// `hub` is shared with the listening socket that an invitation was accepted from. Errors:
-    /// throws std::system_error (name too long).
+    /// `hub` is shared with the listening socket that an invitation was accepted from; none: it is
+    /// yet to come. Errors: throws std::system_error (name too long).
     MemberSocket(SocketId id, const SocketOptions& options, PortContext& port,
                  const RootedContext& context, std::shared_ptr<AdmissionHub> hub);
     /// Control thread, as all else.
@@ -58,6 +58,7 @@ private:
     void take_over(AdmissionLeaf leaf, UserData caller_data, AdmissionActions& actions);
     void carry_out(AdmissionActions& actions);
     void join_group(const SessionOffer& offer);
+    void settle(AdmissionActions& actions);
     [[nodiscard]] bool is_listeners(ConnectionId connection) const;
 
     RootedContext context_;
@@ -65,6 +66,8 @@ private:
     AdmissionLeaf logic_;
     std::optional<AdmissionListener> listener_;
     ControlEndpoint listens_at_;
+    bool was_accepted_;                  ///< its hub is the listening socket's
+    std::optional<Instant> settles_at_;  ///< the root has ended the session in good order
     UserData peer_data_;
 };
 

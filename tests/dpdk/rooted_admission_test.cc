@@ -380,6 +380,36 @@ TEST_F(RootedAdmission, M8_AListeningLeafThatCannotReceiveOnlySends) {
     EXPECT_EQ(receive(root_receiver), "to the root");
 }
 
+// M14: callee data are of the join that has completed last.
+TEST_F(RootedAdmission, PeerDataAreNotThoseOfAnEarlierSession) {
+    Socket root = open_root();
+    ASSERT_TRUE(root.listen(root_at));
+    Socket leaf = open_leaf();
+    for (const std::string_view callee : {"welcome", ""}) {
+        auto accepted = accepting(root, [callee](const PendingJoin&) {
+            return Answer{Verdict::accept, words(callee)};
+        });
+        ASSERT_TRUE(leaf.join_leaf(root_at));
+        EXPECT_EQ(leaf.peer_data().value(), words(callee));
+        accepted.get().value().close();
+        ASSERT_TRUE(next(EventType::close));
+    }
+}
+
+// M13: its connections are the listening socket's.
+TEST_F(RootedAdmission, WhoWasInvitedDoesNotListen) {
+    Socket listening = open_leaf();
+    ASSERT_TRUE(listening.listen(leaf_at));
+    Socket root = open_root();
+    auto agreed = accepting(listening);
+    auto at_root = root.join_leaf(leaf_at);
+    ASSERT_TRUE(at_root) << at_root.error().message();
+    auto member = agreed.get().value();
+    at_root->close();
+    ASSERT_TRUE(next(EventType::close));
+    EXPECT_EQ(error_of(member.listen(free_endpoint())), std::errc::operation_not_supported);
+}
+
 // Two threads wait for requests on one socket: none of them waits for ever.
 TEST_F(RootedAdmission, M17_EveryoneWhoWaitsInAcceptIsWoken) {
     Socket root = open_root();

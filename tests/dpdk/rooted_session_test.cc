@@ -371,6 +371,22 @@ TEST_F(RootedEnd, M25_TheFarewellDoesNotOvertakeData) {
     EXPECT_EQ(dropped(), 0U);
 }
 
+// At full speed, when the farewell comes while the leaf's worker is still busy with what lies
+// before it in the port.
+TEST_F(RootedEnd, M4_TheLastBurstIsDeliveredBeforeFdClose) {
+    for (int round = 0; round < 5; ++round) {
+        Socket root = open_root();
+        Leaf leaf = let_in(root, 0);
+        auto sender = root.sender();
+        ASSERT_TRUE(sender);
+        for (int i = 0; i < 500; ++i) send(*sender, ".");
+        root.close();
+        EXPECT_EQ(received_until_close(leaf, leaf_events), 500U);
+        while (root_events.next()) {
+        }
+    }
+}
+
 TEST_F(RootedEnd, M25_NorDoesItWhenTheRuntimeStops) {
     auto root = root_runtime->open(slow_root(5s));
     ASSERT_TRUE(root);
