@@ -24,9 +24,9 @@ using dataplane::dpdk::fail;
 // long enough that it sleeps nearly always.
 constexpr Duration kTick = std::chrono::milliseconds(1);
 
-// Without ticks for so long this process, or its whole machine, did not run. Half of the least
-// silence that a session may be ended for.
-constexpr Duration kStall = kMinDeadAfter / 2;
+// Without ticks for so long this process, or its whole machine, did not run: longer than the turns
+// of a busy scheduler, which would otherwise put off again and again when a dead peer is found out.
+constexpr Duration kStall = std::chrono::milliseconds(200);
 
 // The smallest that IPv4 knows (RFC 791), and the largest whose buffer has a length of 16 bits.
 constexpr std::uint16_t kSmallestMtu = 68;
