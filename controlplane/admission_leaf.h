@@ -12,7 +12,8 @@ namespace joinleaf::controlplane {
 struct AdmissionLeafOptions {
     std::string name;
     Ipv4Address data_address;
-    Plane data_plane = Plane::rooted;  ///< of the sessions it can take part in
+    /// Of the sessions that it can take part in; none: either.
+    std::optional<Plane> data_plane = Plane::rooted;
     /// A join: connecting, the answer, and joining the group. Then timed_out.
     Duration answer_within = std::chrono::seconds(30);
 };

@@ -61,10 +61,10 @@ Objection object_to(const AcceptInvite& accept) {
     return object_to_leaf(accept.name, accept.data_address);
 }
 
-Objection object_to_plane(Plane own, const SessionOffer& offer) {
-    if (offer.scheme.data == own) return {};
+Objection object_to_plane(std::optional<Plane> own, const SessionOffer& offer) {
+    if (!own || offer.scheme.data == *own) return {};
     return {std::errc::operation_not_supported,
-            own == Plane::rooted ? "this leaf is for a rooted data plane, the session's is not"
+            *own == Plane::rooted ? "this leaf is for a rooted data plane, the session's is not"
                                  : "this leaf is for a nonrooted data plane, the session's is not"};
 }
 

@@ -6,6 +6,7 @@
 #include <joinleaf/error.h>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace joinleaf::controlplane {
@@ -41,8 +42,8 @@ struct Objection {
 [[nodiscard]] Objection object_to(const Admit& admit);
 [[nodiscard]] Objection object_to(const Invite& invite);
 [[nodiscard]] Objection object_to(const AcceptInvite& accept);
-/// A leaf that was opened for one data plane cannot take part in the other.
-[[nodiscard]] Objection object_to_plane(Plane own, const SessionOffer& offer);
+/// A leaf that was opened for one data plane cannot take part in the other; none: in either.
+[[nodiscard]] Objection object_to_plane(std::optional<Plane> own, const SessionOffer& offer);
 /// M15.
 [[nodiscard]] bool is_met(const FlowSpec& from_root, const FlowSpec& to_root,
                           const SessionOffer& offer);

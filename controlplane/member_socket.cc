@@ -12,9 +12,11 @@ constexpr Duration kSettle = std::chrono::milliseconds(20);
 Instant now() { return std::chrono::steady_clock::now(); }
 
 AdmissionLeafOptions logic_options(const SocketOptions& options, const PortContext& port) {
-    return {.name = options.admission.name,
-            .data_address = port.options().address.address,
-            .data_plane = options.scheme.data};
+    AdmissionLeafOptions logic{.name = options.admission.name,
+                               .data_address = port.options().address.address,
+                               .data_plane = options.scheme.data};
+    if (options.admission.any_data_plane) logic.data_plane.reset();
+    return logic;
 }
 
 template <class... Handlers>

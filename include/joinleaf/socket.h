@@ -47,6 +47,10 @@ struct AdmissionOptions {
     /// not; AdmissionStatus::refused counts all. On the control thread: it must not block, nor call
     /// this library.
     std::function<void(const Peer&, std::string_view why)> refused;
+    /// A leaf's: it takes part in sessions of either data plane, whatever the scheme says that it was
+    /// opened with; for programs that leave that to the root. If not, a session of the other data
+    /// plane is operation_not_supported.
+    bool any_data_plane = false;
     /// Closing does not overtake data: what was handed to the Sender leaves first, for at most this
     /// long, and then the other side is told. What has not left by then is dropped and counted as
     /// sender_closed. Zero: nothing is waited for. Roots and leaves.
@@ -102,7 +106,7 @@ public:
     /// nonblocking as above.
     /// Errors: connection_refused (rejected, no room, or nobody listens), timed_out,
     /// permission_denied (policy, TLS), address_not_available, operation_not_supported (the flow
-    /// cannot be met, M15, or the root's data plane is not the one of this socket's scheme),
+    /// cannot be met, M15, or the root's data plane is another: see any_data_plane),
     /// message_size (M14), and as above.
     Result<Socket> join_leaf(const ControlEndpoint& peer, const AdmissionRequest& request = {});
 

@@ -220,6 +220,21 @@ TEST_F(RootedAdmission, M3_ALeafDoesNotTakePartInTheOtherDataPlane) {
     }
 }
 
+TEST_F(RootedAdmission, M3_ALeafThatLeavesItToTheRootTakesPartInEither) {
+    for (const Scheme scheme : {kRootedRooted, kRootedControl}) {
+        const auto at = free_endpoint();
+        Socket root = open_root(scheme);
+        ASSERT_TRUE(root.listen(at));
+        SocketOptions options{.scheme = kRootedRooted, .port = 1, .receiver = &leaf_receiver};
+        options.admission.any_data_plane = true;
+        Socket leaf = runtime.open(options).value();
+        auto accepted = accepting(root);
+        ASSERT_TRUE(leaf.join_leaf(at));
+        ASSERT_TRUE(accepted.get());
+        root.close();
+    }
+}
+
 // ---- Stalls ----
 
 // The control thread is held up for longer than dead_after; what the leaf says meanwhile waits.

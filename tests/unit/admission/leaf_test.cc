@@ -270,6 +270,19 @@ TEST(Leaf, AnOfferOfTheOtherDataPlaneIsRefused) {
     EXPECT_TRUE(root.holds_nothing());
 }
 
+// M3
+TEST(Leaf, MayLeaveTheDataPlaneToTheRoot) {
+    for (const Plane offered : {Plane::rooted, Plane::nonrooted}) {
+        AdmissionLeafOptions options = leaf_options();
+        options.data_plane.reset();
+        Admit admit = admit_message();
+        admit.offer.scheme.data = offered;
+        LeafUnderTest leaf(options);
+        leaf.asked().hears(1, admit);
+        EXPECT_THAT(leaf.did(), ElementsAre("join 232.1.1.1"));
+    }
+}
+
 // M6: who it has been admitted by, in the root's own words.
 TEST(Leaf, KnowsTheNameOfTheRootThatAdmittedIt) {
     LeafUnderTest leaf;
