@@ -54,7 +54,7 @@ struct AdmissionOptions {
     /// Closing does not overtake data: what was handed to the Sender leaves first, for at most this
     /// long, and then the other side is told. What has not left by then is dropped and counted as
     /// sender_closed. Zero: nothing is waited for. Roots and leaves.
-    std::chrono::milliseconds linger{1000};
+    std::chrono::milliseconds linger{500};
 };
 
 struct SocketOptions {
