@@ -64,8 +64,9 @@ Objection object_to(const AcceptInvite& accept) {
 Objection object_to_plane(std::optional<Plane> own, const SessionOffer& offer) {
     if (!own || offer.scheme.data == *own) return {};
     return {std::errc::operation_not_supported,
-            *own == Plane::rooted ? "this leaf is for a rooted data plane, the session's is not"
-                                 : "this leaf is for a nonrooted data plane, the session's is not"};
+            *own == Plane::rooted
+                ? "this leaf is for a rooted data plane, the session's is not"
+                : "this leaf is for a nonrooted data plane, the session's is not"};
 }
 
 bool is_met(const FlowSpec& from_root, const FlowSpec& to_root, const SessionOffer& offer) {

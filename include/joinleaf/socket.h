@@ -47,9 +47,9 @@ struct AdmissionOptions {
     /// not; AdmissionStatus::refused counts all. On the control thread: it must not block, nor call
     /// this library.
     std::function<void(const Peer&, std::string_view why)> refused;
-    /// A leaf's: it takes part in sessions of either data plane, whatever the scheme says that it was
-    /// opened with; for programs that leave that to the root. If not, a session of the other data
-    /// plane is operation_not_supported.
+    /// A leaf's: it takes part in sessions of either data plane, whatever the scheme says that it
+    /// was opened with; for programs that leave that to the root. If not, a session of the other
+    /// data plane is operation_not_supported.
     bool any_data_plane = false;
     /// Closing does not overtake data: what was handed to the Sender leaves first, for at most this
     /// long, and then the other side is told. What has not left by then is dropped and counted as
