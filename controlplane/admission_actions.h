@@ -6,6 +6,8 @@
 
 #include <joinleaf/clock.h>
 #include <joinleaf/event.h>
+#include <joinleaf/status.h>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -38,6 +40,18 @@ struct InvitationDone {
     LeafId leaf;
     std::error_code error;
     UserData callee_data;
+};
+/// A leaf was turned away before the application was asked; `why` is for the operator.
+struct LeafRefused {
+    Peer peer;
+    RefusalReason reason;
+    std::string why;
+};
+/// The leaf was let in, and is about to be told (Admit comes next): its data may come before it has
+/// confirmed. LeafConnected follows, or the leaf's end.
+struct LeafAdmitted {
+    LeafId leaf;
+    Ipv4Address data_address;
 };
 /// The leaf has confirmed: it receives. From now on it counts as a member.
 struct LeafConnected {
@@ -77,9 +91,9 @@ struct RootSaid {
     UserData data;
 };
 
-using AdmissionAction =
-    std::variant<Dial, Transmit, HangUp, RequestPending, InvitationDone, LeafConnected, LeafClosed,
-                 LeafSaid, JoinGroup, LeaveGroup, JoinDone, SessionClosed, RootSaid>;
+using AdmissionAction = std::variant<Dial, Transmit, HangUp, RequestPending, InvitationDone,
+                                     LeafRefused, LeafAdmitted, LeafConnected, LeafClosed, LeafSaid,
+                                     JoinGroup, LeaveGroup, JoinDone, SessionClosed, RootSaid>;
 using AdmissionActions = std::vector<AdmissionAction>;
 
 }  // namespace joinleaf::controlplane

@@ -73,10 +73,7 @@ Outcome check_data(const UserData& data, std::string_view field) {
 }
 
 Outcome check_flow(const FlowSpec& flow, std::string_view field) {
-    using namespace std::chrono_literals;
-    if (flow.datagram_octets > kMaxUdpPayload || flow.latency < 0us || flow.latency > kMaxLatency) {
-        return out_of_range(field);
-    }
+    if (!is_usable(flow)) return out_of_range(field);
     return {};
 }
 
@@ -114,6 +111,7 @@ Outcome check(const JoinRequest& m) {
 
 Outcome check(const Admit& m) {
     return check_offer(m.offer)
+        .and_then([&] { return check_text(m.name, "name"); })
         .and_then([&] { return check_data(m.callee_data, "callee_data"); })
         .and_then([&] { return check_dead_after(m.dead_after, "dead_after_ms"); });
 }
@@ -208,6 +206,7 @@ void put(const Admit& m, wire::Message& out) {
     put(m.offer, *to.mutable_offer());
     to.set_callee_data(to_string(m.callee_data));
     to.set_dead_after_ms(to_wire(m.dead_after));
+    to.set_name(m.name);
 }
 
 void put(const Invite& m, wire::Message& out) {
@@ -350,7 +349,8 @@ Decoded get(const wire::Admit& from) {
     if (!offer) return tl::unexpected(offer.error());
     return Admit{.offer = *offer,
                  .callee_data = get_data(from.callee_data()),
-                 .dead_after = std::chrono::milliseconds(from.dead_after_ms())};
+                 .dead_after = std::chrono::milliseconds(from.dead_after_ms()),
+                 .name = from.name()};
 }
 
 Decoded get(const wire::Invite& from) {

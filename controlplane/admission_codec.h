@@ -20,8 +20,6 @@ namespace joinleaf::controlplane {
 inline constexpr std::size_t kMaxAdmissionMessage = 16 * 1024;  ///< octets after the length
 inline constexpr std::size_t kFrameHeader = 4;
 inline constexpr std::size_t kMaxAdmissionText = 256;
-inline constexpr std::chrono::microseconds kMaxLatency{3'600'000'000};
-inline constexpr std::uint32_t kMaxUdpPayload = 65507;
 
 struct DecodeError {
     enum class Kind : std::uint8_t {

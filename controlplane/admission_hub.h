@@ -43,6 +43,11 @@ public:
     void transmit(const Transmit& action);
     void hang_up(const HangUp& action);
 
+    void use_tls(std::shared_ptr<const TlsContext> tls) { transport_.use_tls(std::move(tls)); }
+    [[nodiscard]] bool is_unread(ConnectionId connection) const {
+        return transport_.is_unread(connection);
+    }
+
     [[nodiscard]] const TransportCounters& counters() const { return transport_.counters(); }
 
 private:

@@ -1,4 +1,5 @@
-// idle -> dialing -> asked -> joining -> connected, and from anywhere back to idle.
+// idle -> dialing -> asked -> joining -> connected, and from anywhere back to idle. Who was invited
+// begins as one who has asked: it waits for the root's Admit.
 #include <controlplane/admission_leaf.h>
 #include <controlplane/admission_rules.h>
 
@@ -23,13 +24,17 @@ AdmissionLeaf::AdmissionLeaf(AdmissionLeafOptions options) : options_(std::move(
 AdmissionLeaf::AdmissionLeaf(AdmissionLeafOptions options, Guest invitation, UserData callee_data,
                              Instant now, AdmissionActions& out)
     : options_(std::move(options)),
+      stage_(Stage::asked),
       line_(invitation.line),
       answer_by_(now + options_.answer_within),
-      terms_(std::move(invitation.terms)),
+      request_{.direction = invitation.terms.direction,
+               .from_root = invitation.join.from_root,
+               .to_root = invitation.join.to_root,
+               .caller_data = {}},
       root_(std::move(invitation.join.peer)) {
+    line_->agree(kWaitingDeadAfter, kWaitingDeadAfter, now);
     line_->send(AcceptInvite{options_.name, options_.data_address, std::move(callee_data)}, now,
                 out);
-    join_group(now, out);
 }
 
 Result<void> AdmissionLeaf::request(ConnectionId connection, ControlEndpoint root,
@@ -39,6 +44,9 @@ Result<void> AdmissionLeaf::request(ConnectionId connection, ControlEndpoint roo
     if (is_connected()) return failure(std::errc::already_connected);
     if (!is_usable(root)) return failure(std::errc::address_not_available);
     if (request.caller_data.size() > kMaxUserData) return failure(std::errc::message_size);
+    if (!is_usable(request.from_root) || !is_usable(request.to_root)) {
+        return failure(std::errc::invalid_argument);
+    }
     stage_ = Stage::dialing;
     line_.emplace(connection, kWaitingDeadAfter, now);
     answer_by_ = now + options_.answer_within;
@@ -103,12 +111,17 @@ void AdmissionLeaf::admitted(const Admit& message, Instant now, AdmissionActions
         return part(Refuse{objection.reason, std::string(objection.text)}, objection.reason, now,
                     out);
     }
+    if (const Objection objection = object_to_plane(options_.data_plane, message.offer)) {
+        return part(Refuse{objection.reason, std::string(objection.text)}, objection.reason, now,
+                    out);
+    }
     if (!is_met(request_.from_root, request_.to_root, message.offer)) {  // M15
         return part(Refuse{std::errc::operation_not_supported, "the offer is less than was asked"},
                     std::errc::operation_not_supported, now, out);
     }
     terms_ = {message.offer, message.dead_after, request_.direction};
     callee_data_ = message.callee_data;
+    root_.name = message.name;
     join_group(now, out);
 }
 
@@ -135,8 +148,7 @@ void AdmissionLeaf::group_joined(Instant at, std::error_code error, Instant now,
 void AdmissionLeaf::disconnected(ConnectionId connection, std::errc reason, Instant now,
                                  AdmissionActions& out) {
     if (this->connection() != connection) return;
-    // An end without Farewell is not in good order.
-    end(reason == std::errc{} ? std::errc::connection_reset : reason, now, out);
+    end(broken(reason), now, out);
 }
 
 void AdmissionLeaf::link_down(Instant now, AdmissionActions& out) {
@@ -157,10 +169,14 @@ void AdmissionLeaf::close(Instant now, AdmissionActions& out) {
     part(Farewell{}, std::errc::operation_canceled, now, out);
 }
 
-void AdmissionLeaf::advance(Instant now, AdmissionActions& out) {
+void AdmissionLeaf::advance(Instant now, AdmissionActions& out, const Unread& unread) {
     if (stage_ == Stage::idle) return;
-    const bool is_silent = stage_ != Stage::dialing && line_->is_silent(now);
-    if (is_silent || (is_pending() && answer_by_ <= now)) {
+    const bool is_late = is_pending() && answer_by_ <= now;
+    if (is_late || (stage_ != Stage::dialing && line_->is_silent(now))) {
+        if (line_->is_yet_to_be_read(unread, is_late ? answer_by_ : line_->silent_at(), now)) {
+            look_again_ = now + kLookAgain;
+            return;
+        }
         return part(Farewell{std::errc::timed_out}, std::errc::timed_out, now, out);
     }
     if (stage_ != Stage::dialing) line_->keep_alive(now, out);
@@ -171,11 +187,11 @@ std::optional<Instant> AdmissionLeaf::next_deadline() const {
         case Stage::idle:
             return std::nullopt;
         case Stage::dialing:
-            return answer_by_;
+            return std::max(answer_by_, look_again_);
         case Stage::connected:
-            return line_->due();
+            return std::max(line_->due(), look_again_);
         default:
-            return std::min(answer_by_, line_->due());
+            return std::max(std::min(answer_by_, line_->due()), look_again_);
     }
 }
 
@@ -200,6 +216,7 @@ void AdmissionLeaf::end(std::errc reason, Instant now, AdmissionActions& out) {
     if (is_in_group()) out.emplace_back(LeaveGroup{});
     stage_ = Stage::idle;
     line_.reset();
+    look_again_ = {};
     request_ = {};
     if (!was_connected) {
         out.emplace_back(JoinDone{code(join_error(reason)), {}, now});

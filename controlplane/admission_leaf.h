@@ -12,6 +12,8 @@ namespace joinleaf::controlplane {
 struct AdmissionLeafOptions {
     std::string name;
     Ipv4Address data_address;
+    /// Of the sessions that it can take part in; none: either.
+    std::optional<Plane> data_plane = Plane::rooted;
     /// A join: connecting, the answer, and joining the group. Then timed_out.
     Duration answer_within = std::chrono::seconds(30);
 };
@@ -35,7 +37,7 @@ public:
     /// Throws std::system_error, invalid_argument: name longer than kMaxName, data address not
     /// unicast.
     explicit AdmissionLeaf(AdmissionLeafOptions options);
-    /// For AdmissionListener: sends AcceptInvite and begins to join.
+    /// For AdmissionListener: sends AcceptInvite, and joins when the root admits it.
     AdmissionLeaf(AdmissionLeafOptions options, Guest invitation, UserData callee_data, Instant now,
                   AdmissionActions& out);
 
@@ -65,7 +67,11 @@ public:
     /// M25, M11: leaves, or cancels a pending join (JoinDone with operation_canceled). Idempotent.
     void close(Instant now, AdmissionActions& out);
 
-    void advance(Instant now, AdmissionActions& out);
+    void advance(Instant now, AdmissionActions& out, const Unread& unread = {});
+    /// As WaitingRoom::stalled.
+    void stalled(Duration time, Instant now) {
+        if (line_) line_->forgive(time, now);
+    }
     [[nodiscard]] std::optional<Instant> next_deadline() const;
 
     [[nodiscard]] bool is_pending() const { return stage_ != Stage::idle && !is_connected(); }
@@ -95,6 +101,7 @@ private:
     Stage stage_ = Stage::idle;
     std::optional<Line> line_;
     Instant answer_by_ = kNever;
+    Instant look_again_{};
     LeafRequest request_;
     Terms terms_;
     UserData callee_data_;

@@ -13,6 +13,15 @@ void Line::send(AdmissionMessage&& message, Instant now, AdmissionActions& out) 
     out.emplace_back(Transmit{connection_, std::move(message)});
 }
 
+bool Line::is_yet_to_be_read(const Unread& unread, Instant over, Instant now) {
+    if (!unread || !unread(connection_)) return false;
+    if (unread_for_ != over) {
+        unread_for_ = over;
+        unread_since_ = now;
+    }
+    return now - unread_since_ < dead_after_;
+}
+
 void Line::keep_alive(Instant now, AdmissionActions& out) {
     if (sent_ + speak_every_ <= now) send(KeepAlive{}, now, out);
 }

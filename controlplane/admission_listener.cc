@@ -35,6 +35,9 @@ void AdmissionListener::received(ConnectionId connection, const AdmissionMessage
     if (const Objection objection = object_to(*invite)) {
         return room_.refuse(connection, objection.reason, std::string(objection.text), out);
     }
+    if (const Objection objection = object_to_plane(options_.leaf.data_plane, invite->offer)) {
+        return room_.refuse(connection, objection.reason, std::string(objection.text), out);
+    }
     if (!is_met(options_.from_root, options_.to_root, invite->offer)) {  // M15
         return room_.refuse(connection, std::errc::operation_not_supported,
                             "the session does not carry as much as this leaf needs", out);
@@ -92,6 +95,8 @@ void AdmissionListener::close(AdmissionActions& out) {
     room_.close(out);
 }
 
-void AdmissionListener::advance(Instant now, AdmissionActions& out) { room_.advance(now, out); }
+void AdmissionListener::advance(Instant now, AdmissionActions& out, const Unread& unread) {
+    room_.advance(now, out, unread);
+}
 
 }  // namespace joinleaf::controlplane

@@ -30,8 +30,8 @@ public:
                   AdmissionActions& out);
     void disconnected(ConnectionId connection, std::errc reason);
 
-    /// As AdmissionRoot::accept. A leaf in the result has agreed and joins the group; its JoinDone
-    /// is still to come.
+    /// As AdmissionRoot::accept. A leaf in the result has agreed; when the root has admitted it, it
+    /// joins the group. Its JoinDone is still to come.
     Result<std::optional<AdmissionLeaf>> accept(const Condition& condition, Instant now,
                                                 AdmissionActions& out);
     [[nodiscard]] Result<RequestId> oldest_request();
@@ -41,7 +41,9 @@ public:
 
     /// Refuses what waits. Leaves that were accepted stay.
     void close(AdmissionActions& out);
-    void advance(Instant now, AdmissionActions& out);
+    void advance(Instant now, AdmissionActions& out, const Unread& unread = {});
+    /// As WaitingRoom::stalled.
+    void stalled(Duration time, Instant now) { room_.stalled(time, now); }
     [[nodiscard]] std::optional<Instant> next_deadline() const { return room_.next_deadline(); }
 
     [[nodiscard]] std::size_t pending_count() const { return room_.waiting(); }

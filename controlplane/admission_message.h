@@ -26,11 +26,13 @@ struct JoinRequest {
     friend bool operator==(const JoinRequest&, const JoinRequest&) = default;
 };
 
-/// Root to leaf: the answer that admits.
+/// Root to leaf: the answer that admits, to a request or to an agreed invitation. The root takes
+/// the leaf's data from the time it says this.
 struct Admit {
     SessionOffer offer;
     UserData callee_data;
     std::chrono::milliseconds dead_after{};  ///< silence that ends the session, both ways
+    std::string name;                        ///< the root's
     friend bool operator==(const Admit&, const Admit&) = default;
 };
 

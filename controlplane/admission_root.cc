@@ -12,8 +12,28 @@ namespace {
     return reason == std::errc{} ? std::error_code{} : std::make_error_code(reason);
 }
 
-[[nodiscard]] std::errc reason_of(const std::error_code& error) {
-    return static_cast<std::errc>(error.default_error_condition().value());
+/// What a leaf that is turned away is told: no more than it needs.
+struct Told {
+    std::errc reason;
+    std::string_view text;
+};
+[[nodiscard]] Told told(RefusalReason reason) {
+    switch (reason) {
+        case RefusalReason::policy:
+            return {std::errc::permission_denied, "not let in"};
+        case RefusalReason::full:
+            return {std::errc::connection_refused, "the session is full"};
+        case RefusalReason::backlog:
+            return {std::errc::connection_refused, "too many wait"};
+        case RefusalReason::flow:
+            return {std::errc::operation_not_supported, "the session does not carry as much"};
+        case RefusalReason::application:
+            break;
+    }
+    return {std::errc::connection_refused, "rejected"};
+}
+[[nodiscard]] Refuse refusal(RefusalReason reason) {
+    return {told(reason).reason, std::string(told(reason).text)};
 }
 
 [[nodiscard]] bool is_of_invitation(LeafStage stage) {
@@ -56,37 +76,42 @@ void AdmissionRoot::first_message(ConnectionId connection, const AdmissionMessag
         return room_.refuse(connection, objection.reason, std::string(objection.text), out);
     }
     ++counters_.requests;
-    if (!room_.has_room()) {  // M19
-        ++counters_.refused_backlog;
-        return room_.refuse(connection, std::errc::connection_refused, "too many wait", out);
-    }
-    if (leaves_.size() + room_.waiting() >= options_.max_leaves) {
-        ++counters_.refused_full;
-        return room_.refuse(connection, std::errc::connection_refused, "the session is full", out);
-    }
     PendingJoin join{.peer = room_.peer(connection),
                      .caller_data = request->caller_data,
                      .from_root = request->from_root,
                      .to_root = request->to_root};
     join.peer.name = request->name;
     join.peer.data_address = request->data_address;
-    const Result<SessionOffer> offer = screened(join.peer);
-    if (!offer) {
-        ++counters_.refused_screen;
-        return room_.refuse(connection, reason_of(offer.error()), "not let in", out);
+    const auto refuse = [&](RefusalReason reason, std::string_view why) {
+        const auto [error, text] = told(reason);
+        room_.refuse(connection, error, std::string(text), out);
+        turn_away(join.peer, reason, why, out);
+    };
+    if (!room_.has_room()) {  // M19
+        return refuse(RefusalReason::backlog, "as many as the backlog allows wait to be accepted");
     }
+    if (leaves_.size() + room_.waiting() >= options_.max_leaves) {
+        return refuse(RefusalReason::full, "there are as many leaves as this root takes");
+    }
+    const auto offer = screened(join.peer, Acquaintance::by_name);
+    if (!offer) return refuse(offer.error().reason, offer.error().why);
     if (!is_met(request->from_root, request->to_root, *offer)) {  // M15
-        ++counters_.refused_flow;
-        return room_.refuse(connection, std::errc::operation_not_supported,
-                            "the session does not carry as much", out);
+        return refuse(RefusalReason::flow, "it demands more than the session carries");
     }
     room_.wait(connection, std::move(join), {*offer, options_.dead_after, request->direction}, now,
                out);
 }
 
-Result<SessionOffer> AdmissionRoot::screened(const Peer& peer) const {
+tl::expected<SessionOffer, Denial> AdmissionRoot::screened(const Peer& peer,
+                                                           Acquaintance known) const {
     if (!options_.screen) return options_.offer;
-    return options_.screen(peer, options_.offer);
+    return options_.screen(peer, options_.offer, known);
+}
+
+void AdmissionRoot::turn_away(const Peer& peer, RefusalReason reason, std::string_view why,
+                              AdmissionActions& out) {
+    ++counters_.refused[static_cast<std::size_t>(reason)];
+    out.emplace_back(LeafRefused{peer, reason, std::string(why)});
 }
 
 Result<RequestId> AdmissionRoot::oldest_request() {
@@ -111,10 +136,17 @@ Result<std::optional<LeafId>> AdmissionRoot::answer(RequestId request, const Ans
     }
     Result<Guest> guest = room_.take(request);
     if (!guest) return tl::unexpected(guest.error());
+    const ConnectionId connection = guest->line.connection();
     if (answer.verdict == Verdict::reject) {
-        ++counters_.refused_application;
-        hang_up(guest->line.connection(), Refuse{.text = "rejected"}, out);
+        ++counters_.refused[static_cast<std::size_t>(RefusalReason::application)];
+        hang_up(connection, refusal(RefusalReason::application), out);
         return std::nullopt;
+    }
+    // Others may have been let in since it asked, and the policy may be another.
+    if (const auto still = screened(guest->join.peer, Acquaintance::by_name); !still) {
+        hang_up(connection, refusal(still.error().reason), out);
+        turn_away(guest->join.peer, still.error().reason, still.error().why, out);
+        return failure(std::errc::connection_refused);
     }
     return admit(std::move(*guest), answer.callee_data, now, out);
 }
@@ -124,14 +156,22 @@ LeafId AdmissionRoot::admit(Guest guest, const UserData& callee_data, Instant no
     SessionOffer& offer = guest.terms.offer;
     // It may have waited for long; the feed has gone on.
     if (offer.group == options_.offer.group) offer.first_sequence = options_.offer.first_sequence;
-    guest.line.send(Admit{offer, callee_data, options_.dead_after}, now, out);
-    guest.line.agree(options_.dead_after, patience(), now);
-    return add({.line = guest.line,
-                .stage = LeafStage::admitted,
-                .peer = std::move(guest.join.peer),
-                .direction = guest.terms.direction,
-                .since = now,
-                .confirm_by = now + options_.confirm_within});
+    guest.line.agree(cadence(), patience(), now);
+    const LeafId id = add({.line = guest.line,
+                           .stage = LeafStage::admitted,
+                           .peer = std::move(guest.join.peer),
+                           .direction = guest.terms.direction,
+                           .since = now,
+                           .confirm_by = now + options_.confirm_within});
+    Leaf& leaf = leaves_.at(id);
+    out.emplace_back(LeafAdmitted{id, leaf.peer.data_address});
+    leaf.line.send(Admit{offer, callee_data, options_.dead_after, options_.name}, now, out);
+    return id;
+}
+
+// What a leaf lives by that may not have heard dead_after yet.
+Duration AdmissionRoot::cadence() const {
+    return std::min<Duration>(options_.dead_after, kWaitingDeadAfter);
 }
 
 // How long a leaf may be silent that does not know dead_after yet.
@@ -175,12 +215,8 @@ void AdmissionRoot::connected(ConnectionId connection, const Peer& peer, Instant
     leaf.peer.identity = peer.identity;
     leaf.line.heard(now);
     enter(leaf, LeafStage::invited, now);
-    const Result<SessionOffer> offer = screened(leaf.peer);
-    if (!offer) {
-        ++counters_.refused_screen;
-        const std::errc reason = reason_of(offer.error());
-        return part(at, reason, reason, out);
-    }
+    const auto offer = screened(leaf.peer, Acquaintance::by_address);
+    if (!offer) return deny(at, offer.error(), out);
     leaf.line.send(Invite{.name = options_.name,
                           .offer = *offer,
                           .caller_data = std::move(invitation_->caller_data),
@@ -201,15 +237,21 @@ void AdmissionRoot::agreed(Leaves::iterator at, const AcceptInvite& message, Ins
     leaf.peer.name = message.name;
     leaf.peer.data_address = message.data_address;
     // Now that it has said who it is.
-    if (const Result<SessionOffer> offer = screened(leaf.peer); !offer) {
-        ++counters_.refused_screen;
-        const std::errc reason = reason_of(offer.error());
-        return part(at, reason, reason, out);
-    }
+    const auto offer = screened(leaf.peer, Acquaintance::by_name);
+    if (!offer) return deny(at, offer.error(), out);
     invitation_->callee_data = message.callee_data;
-    leaf.line.agree(options_.dead_after, patience(), now);
+    leaf.line.agree(cadence(), patience(), now);
     enter(leaf, LeafStage::agreed, now);
+    out.emplace_back(LeafAdmitted{at->first, leaf.peer.data_address});
+    leaf.line.send(Admit{*offer, {}, options_.dead_after, options_.name}, now, out);
     arm(at);
+}
+
+// An invitation that the screen does not want.
+void AdmissionRoot::deny(Leaves::iterator at, const Denial& denial, AdmissionActions& out) {
+    const std::errc reason = told(denial.reason).reason;
+    turn_away(at->second.peer, denial.reason, denial.why, out);
+    part(at, reason, reason, out);
 }
 
 // ---- Who is there ----
@@ -278,13 +320,18 @@ Result<void> AdmissionRoot::say(LeafId leaf, UserData data, Instant now, Admissi
     return {};
 }
 
-void AdmissionRoot::advance(Instant now, AdmissionActions& out) {
-    room_.advance(now, out);
+void AdmissionRoot::advance(Instant now, AdmissionActions& out, const Unread& unread) {
+    room_.advance(now, out, unread);
     while (const auto due = deadlines_.due(now)) {
         const auto at = leaves_.find(*due);
         Leaf& leaf = at->second;
-        const bool is_silent = leaf.stage != LeafStage::dialing && leaf.line.is_silent(now);
-        if (is_silent || leaf.confirm_by <= now) {
+        const bool is_late = leaf.confirm_by <= now;
+        if (is_late || (leaf.stage != LeafStage::dialing && leaf.line.is_silent(now))) {
+            const Instant over = is_late ? leaf.confirm_by : leaf.line.silent_at();
+            if (leaf.line.is_yet_to_be_read(unread, over, now)) {
+                deadlines_.set(at->first, leaf.armed, now + kLookAgain);
+                continue;
+            }
             ++counters_.timed_out;
             part(at, std::errc::timed_out, std::errc::timed_out, out);
             continue;
@@ -292,6 +339,11 @@ void AdmissionRoot::advance(Instant now, AdmissionActions& out) {
         leaf.line.keep_alive(now, out);
         arm(at);
     }
+}
+
+void AdmissionRoot::stalled(Duration time, Instant now) {
+    room_.stalled(time, now);
+    for (auto& [id, leaf] : leaves_) leaf.line.forgive(time, now);
 }
 
 std::optional<Instant> AdmissionRoot::next_deadline() const {
@@ -313,8 +365,7 @@ void AdmissionRoot::disconnected(ConnectionId connection, std::errc reason, Admi
     if (room_.knows(connection)) return room_.disconnected(connection, reason);
     const auto at = of(connection);
     if (at == leaves_.end()) return;
-    // An end without Farewell is not in good order.
-    gone(at, reason == std::errc{} ? std::errc::connection_reset : reason, out);
+    gone(at, broken(reason), out);
 }
 
 void AdmissionRoot::close(AdmissionActions& out) {
@@ -346,6 +397,7 @@ void AdmissionRoot::part(Leaves::iterator at, std::errc told, std::errc reason,
 // The connection is over or on its way there: tells the application, and forgets.
 void AdmissionRoot::gone(Leaves::iterator at, std::errc reason, AdmissionActions& out) {
     const Leaf& leaf = at->second;
+    count_end(leaf.stage, reason);
     if (is_of_invitation(leaf.stage)) {
         out.emplace_back(InvitationDone{at->first, code(join_error(reason)), {}});
         invitation_.reset();
@@ -358,6 +410,18 @@ void AdmissionRoot::gone(Leaves::iterator at, std::errc reason, AdmissionActions
 }
 
 // ---- Bookkeeping ----
+
+void AdmissionRoot::count_end(LeafStage stage, std::errc reason) {
+    if (stage == LeafStage::agreed || stage == LeafStage::admitted) ++counters_.unconfirmed;
+    if (stage != LeafStage::member) return;
+    if (reason == std::errc{}) {
+        ++counters_.left;
+    } else if (reason == std::errc::connection_aborted) {
+        ++counters_.expelled;
+    } else {
+        ++counters_.lost;
+    }
+}
 
 LeafId AdmissionRoot::add(Leaf leaf) {
     const LeafId id{++last_leaf_};

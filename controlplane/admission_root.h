@@ -12,9 +12,22 @@
 
 namespace joinleaf::controlplane {
 
-/// Decides on a leaf before the application sees it, and what the session is for this leaf. An
-/// error refuses it.
-using Screen = std::function<Result<SessionOffer>(const Peer& leaf, const SessionOffer& usual)>;
+/// Why a screen does not let a leaf in.
+struct Denial {
+    RefusalReason reason = RefusalReason::policy;
+    std::string why;  ///< for the operator, not for the leaf
+};
+
+/// How much of a leaf is known when the screen is asked.
+enum class Acquaintance : std::uint8_t {
+    by_address,  ///< it is about to be invited, and has not said its name
+    by_name,
+};
+
+/// Decides on a leaf before the application sees it, and once more when it is accepted; and what
+/// the session is for this leaf.
+using Screen = std::function<tl::expected<SessionOffer, Denial>(
+    const Peer& leaf, const SessionOffer& usual, Acquaintance known)>;
 
 struct AdmissionRootOptions {
     std::string name;
@@ -46,21 +59,22 @@ struct LeafInfo {
 };
 
 struct AdmissionRootCounters {
-    std::uint64_t requests = 0;             ///< that were well-formed
-    std::uint64_t refused_backlog = 0;      ///< M19
-    std::uint64_t refused_full = 0;         ///< max_leaves
-    std::uint64_t refused_flow = 0;         ///< M15
-    std::uint64_t refused_screen = 0;       ///< AdmissionRootOptions::screen
-    std::uint64_t refused_application = 0;  ///< M16
+    std::uint64_t requests = 0;  ///< that were well-formed
+    RefusalCounts refused{};
     std::uint64_t invitations = 0;
-    std::uint64_t members = 0;     ///< that ever were
-    std::uint64_t timed_out = 0;   ///< leaves that went silent or never confirmed
-    std::uint64_t violations = 0;  ///< connections ended for what was said on them
+    std::uint64_t members = 0;  ///< that ever were; those who went are in one of the next three
+    std::uint64_t left = 0;     ///< in good order, theirs or the root's
+    std::uint64_t expelled = 0;
+    std::uint64_t lost = 0;
+    std::uint64_t unconfirmed = 0;  ///< let in, and gone before they were members
+    std::uint64_t timed_out = 0;    ///< leaves that went silent or never confirmed
+    std::uint64_t violations = 0;   ///< connections ended for what was said on them
 };
 
 /// Every LeafId that accept() returns ends in exactly one LeafClosed, with a LeafConnected before
 /// it if the leaf ever received; every one that invite() returns in exactly one InvitationDone,
-/// and if that was a success (LeafConnected comes just before it) in one LeafClosed later.
+/// and if that was a success (LeafConnected comes just before it) in one LeafClosed later. Each
+/// leaf's data may come from its one LeafAdmitted until its end.
 ///
 /// A connection that HangUp was asked for, or that disconnected() or connect_failed() was called
 /// for, is forgotten; what is still told about it is ignored.
@@ -96,7 +110,8 @@ public:
     /// it was rejected, or deferred; a deferred one keeps its place, and the next accept asks about
     /// it again. A LeafId: Admit has been sent, and the leaf is to confirm.
     /// Errors: operation_would_block, invalid_argument (before listen), connection_reset
-    /// (withdrawn), permission_denied (timed out), message_size (callee data; the request stays),
+    /// (withdrawn), permission_denied (timed out), connection_refused (accepted, but the screen
+    /// lets it in no more: it was refused), message_size (callee data; the request stays),
     /// not_a_socket.
     Result<std::optional<LeafId>> accept(const Condition& condition, Instant now,
                                          AdmissionActions& out);
@@ -114,7 +129,9 @@ public:
     /// M4, M25: Farewell to all leaves, refusal to all who wait. Afterwards nothing is held.
     void close(AdmissionActions& out);
 
-    void advance(Instant now, AdmissionActions& out);
+    void advance(Instant now, AdmissionActions& out, const Unread& unread = {});
+    /// As WaitingRoom::stalled. The times to answer and to confirm go on.
+    void stalled(Duration time, Instant now);
     [[nodiscard]] std::optional<Instant> next_deadline() const;
 
     /// Where a sequenced feed starts for leaves admitted or invited from now on.
@@ -152,7 +169,11 @@ private:
         UserData callee_data;
     };
 
-    [[nodiscard]] Result<SessionOffer> screened(const Peer& peer) const;
+    [[nodiscard]] tl::expected<SessionOffer, Denial> screened(const Peer& peer,
+                                                              Acquaintance known) const;
+    void turn_away(const Peer& peer, RefusalReason reason, std::string_view why,
+                   AdmissionActions& out);
+    [[nodiscard]] Duration cadence() const;
     [[nodiscard]] Duration patience() const;
     LeafId admit(Guest guest, const UserData& callee_data, Instant now, AdmissionActions& out);
     LeafId add(Leaf leaf);
@@ -166,6 +187,8 @@ private:
     void agreed(Leaves::iterator leaf, const AcceptInvite& message, Instant now,
                 AdmissionActions& out);
     void confirmed(Leaves::iterator leaf, Instant now, AdmissionActions& out);
+    void deny(Leaves::iterator leaf, const Denial& denial, AdmissionActions& out);
+    void count_end(LeafStage stage, std::errc reason);
     void violated(Leaves::iterator leaf, AdmissionActions& out);
     void part(Leaves::iterator leaf, std::errc told, std::errc reason, AdmissionActions& out);
     void gone(Leaves::iterator leaf, std::errc reason, AdmissionActions& out);

@@ -5,6 +5,7 @@ namespace joinleaf::controlplane {
 
 bool is_usable(const SessionOffer& offer) {
     if (offer.scheme.control != Plane::rooted) return false;
+    if (!is_usable(offer.from_root) || !is_usable(offer.to_root)) return false;
     if (offer.scheme.data == Plane::nonrooted) return offer.fan_out == FanOut::multicast;
     return offer.root_address.is_unicast();
 }
@@ -42,6 +43,7 @@ Objection object_to(const JoinRequest& request) {
 }
 
 Objection object_to(const Admit& admit) {
+    if (admit.name.size() > kMaxName) return {std::errc::message_size, "the name is too long"};
     if (const Objection data = object_to_data(admit.callee_data)) return data;
     return object_to_session(admit.offer, admit.dead_after);
 }
@@ -60,13 +62,27 @@ Objection object_to(const AcceptInvite& accept) {
     return object_to_leaf(accept.name, accept.data_address);
 }
 
+Objection object_to_plane(std::optional<Plane> own, const SessionOffer& offer) {
+    if (!own || offer.scheme.data == *own) return {};
+    return {std::errc::operation_not_supported,
+            *own == Plane::rooted
+                ? "this leaf is for a rooted data plane, the session's is not"
+                : "this leaf is for a nonrooted data plane, the session's is not"};
+}
+
 bool is_met(const FlowSpec& from_root, const FlowSpec& to_root, const SessionOffer& offer) {
     return from_root.is_met_by(offer.from_root) && to_root.is_met_by(offer.to_root);
 }
 
+std::errc broken(std::errc reason) {
+    const bool is_said = reason == std::errc{} || reason == std::errc::connection_aborted;
+    return is_said ? std::errc::connection_reset : reason;
+}
+
 std::errc close_reason(std::errc told) {
     const bool is_known = told == std::errc{} || told == std::errc::connection_aborted ||
-                          told == std::errc::timed_out || told == std::errc::network_down;
+                          told == std::errc::timed_out || told == std::errc::network_down ||
+                          told == std::errc::operation_not_supported;
     return is_known ? told : std::errc::connection_reset;
 }
 

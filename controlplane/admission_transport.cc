@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
@@ -59,6 +60,12 @@ int socket_error(int descriptor) {
     return error;
 }
 
+/// Whether one of `events` has come, an error or the end of the connection included.
+bool has_come(int descriptor, short events) {
+    pollfd one{.fd = descriptor, .events = events, .revents = 0};
+    return poll(&one, 1, 0) == 1;
+}
+
 bool has_octets(int descriptor) {
     char octet = 0;
     return recv(descriptor, &octet, 1, MSG_PEEK) == 1;
@@ -108,6 +115,9 @@ public:
     Result<void> send(ConnectionId id, const AdmissionMessage& message);
     void hang_up(ConnectionId id);
 
+    void use_tls(std::shared_ptr<const TlsContext> tls) { options_.tls = std::move(tls); }
+    [[nodiscard]] bool is_unread(ConnectionId id) const;
+
     [[nodiscard]] const TransportCounters& counters() const { return counters_; }
     [[nodiscard]] std::size_t half_open_count() const { return gate_.half_open(); }
     [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
@@ -150,6 +160,7 @@ private:
     void drop_deadline(AdmissionConnection& connection);
     void arm();
     void expire();
+    bool is_read_first(ConnectionPtr connection);
 
     void warn(std::string_view line) {
         if (events_.warn) events_.warn(line);
@@ -550,6 +561,16 @@ void AdmissionTransport::Impl::hang_up(ConnectionId id) {
     }
 }
 
+bool AdmissionTransport::Impl::is_unread(ConnectionId id) const {
+    const auto found = connections_.find(id);
+    if (found == connections_.end() || found->second->stage == Stage::leaving) return false;
+    AdmissionConnection& connection = *found->second;
+    if (connection.scheduled) return true;
+    if (!connection.socket.is_open()) return false;
+    return has_come(connection.socket.native_handle(),
+                    connection.stage == Stage::dialing ? POLLOUT : POLLIN);
+}
+
 // ---------------------------------------------------------------------------------------------
 // The end of a connection.
 
@@ -646,15 +667,30 @@ void AdmissionTransport::Impl::expire() {
     for (int i = 0; i < kExpiries; ++i) {
         const auto late = gate_.overdue(now);
         if (!late) break;
+        const bool was_read = is_read_first(connections_.at(*late));
+        if (closed_) return;
+        if (was_read && gate_.overdue(now) != late) continue;
         ++counters_.half_open_too_late;
         evict(*late);
     }
     for (int i = 0; i < kExpiries && !closed_; ++i) {
         if (deadlines_.empty() || deadlines_.begin()->first > now) break;
         const ConnectionPtr connection = connections_.at(deadlines_.begin()->second);
+        const bool was_read = is_read_first(connection);
+        if (closed_) return;
+        if (was_read && (connection->gone || connection->deadline == Instant{})) continue;
         lose(connection, std::errc::timed_out);
     }
     if (!closed_) arm();
+}
+
+/// This process may have been stopped while the deadline passed: what has come until now still
+/// counts. One step; a handshake that wants more than that is too late.
+bool AdmissionTransport::Impl::is_read_first(ConnectionPtr connection) {
+    if (!is_unread(connection->id)) return false;
+    connection->can_read = true;
+    step(connection);
+    return true;
 }
 
 /// A flood of strangers must not become a flood of lines.
@@ -684,6 +720,12 @@ void AdmissionTransport::dial(ConnectionId connection, ControlEndpoint to) {
 }
 Result<void> AdmissionTransport::send(ConnectionId connection, const AdmissionMessage& message) {
     return impl_->send(connection, message);
+}
+void AdmissionTransport::use_tls(std::shared_ptr<const TlsContext> tls) {
+    impl_->use_tls(std::move(tls));
+}
+bool AdmissionTransport::is_unread(ConnectionId connection) const {
+    return impl_->is_unread(connection);
 }
 void AdmissionTransport::hang_up(ConnectionId connection) { impl_->hang_up(connection); }
 const TransportCounters& AdmissionTransport::counters() const { return impl_->counters(); }

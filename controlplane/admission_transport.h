@@ -87,6 +87,12 @@ public:
     /// dial. Nothing more is told about it.
     void hang_up(ConnectionId connection);
 
+    /// Connections that are taken or made from now on use it; none: plain TCP.
+    void use_tls(std::shared_ptr<const TlsContext> tls);
+    /// Whether something that the other side has said or done has not been told yet: octets, the
+    /// connection's end, or that a dial has got through. Asks the kernel.
+    [[nodiscard]] bool is_unread(ConnectionId connection) const;
+
     [[nodiscard]] const TransportCounters& counters() const;
     [[nodiscard]] std::size_t half_open_count() const;
     /// Of all kinds, including those that hang_up() has not ended yet.

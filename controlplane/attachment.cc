@@ -230,21 +230,21 @@ void Attachment::detach() {
 Result<void> Attachment::set_sources(const SourceFilter& sources, Held applied) {
     const auto told = port_.igmp().set_filter(member(), group(), sources, now(), {});
     if (!told) return failure(told.error());
-    replace_filter(sources, std::move(applied));
+    replace_filter(sources, [held = std::move(applied)] {});
     return {};
 }
 
-void Attachment::set_admitted_sources(const SourceFilter& sources) {
-    if (subscription_) replace_filter(sources);
+void Attachment::set_admitted_sources(const SourceFilter& sources, std::function<void()> applied) {
+    if (subscription_) replace_filter(sources, std::move(applied));
 }
 
-void Attachment::replace_filter(const SourceFilter& sources, Held applied) {
+void Attachment::replace_filter(const SourceFilter& sources, std::function<void()> applied) {
     plan_.reception->sources = sources;
     const auto old = std::exchange(filter_, std::make_shared<const SourceFilter>(sources));
     seat().proxy->send(
         dataplane::ReplaceFilter{.subscription = subscription_.get(), .filter = filter_.get()},
         [old, subscription = subscription_, fresh = filter_,
-         held = std::move(applied)](const Acknowledgement&) {});
+         applied = std::move(applied)](const Acknowledgement&) { applied(); });
 }
 
 Route Attachment::route() const {

@@ -45,7 +45,16 @@ public:
     /// A joined group's sources, from now on. Errors: those of the IGMP host.
     Result<void> set_sources(const SourceFilter& sources, Held applied);
     /// Sources for reception alone, which IGMP is not told of: who may send to our own address.
-    void set_admitted_sources(const SourceFilter& sources);
+    /// `applied` is called when the worker goes by them.
+    void set_admitted_sources(const SourceFilter& sources, std::function<void()> applied);
+    /// Whether it receives at the port's own address.
+    [[nodiscard]] bool receives_unicast() const {
+        return plan_.reception && !plan_.reception->destination.is_multicast();
+    }
+    /// Whether the port has taken, or the worker dropped, all that the Sender was handed.
+    [[nodiscard]] bool is_sent() const {
+        return send_queue_ == nullptr || send_queue_->in_flight() == 0;
+    }
     void set_scope(std::uint8_t scope, Held applied);
     void set_loopback(bool on, Held applied);
 
@@ -78,7 +87,7 @@ private:
     [[nodiscard]] Result<void> add_outlet();
     [[nodiscard]] Result<void> add_replication();
     void refresh_outlet(Held applied = {});
-    void replace_filter(const SourceFilter& sources, Held applied = {});
+    void replace_filter(const SourceFilter& sources, std::function<void()> applied);
     void finish(std::error_code error, Instant at);
 
     PortContext& port_;

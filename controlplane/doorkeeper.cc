@@ -1,40 +1,39 @@
 #include <controlplane/doorkeeper.h>
-#include <fmt/format.h>
 #include <algorithm>
+#include <utility>
 
 namespace joinleaf::controlplane {
 
-bool Doorkeeper::lets_in(const Peer& peer, Instant now) {
-    const auto decision = policy_.decide(peer, group_, counts_);
-    if (decision.allow) return true;
-    if (refused_) refused_(peer, decision.text);
-    if (told_at_ && now - *told_at_ < std::chrono::seconds(1)) {
-        ++untold_;
-        return false;
-    }
-    const auto others = untold_ == 0 ? std::string() : fmt::format(" ({} more since)", untold_);
-    log_(fmt::format("not let in: {}{}: {}{}", peer.name.empty() ? "" : peer.name + " from ",
-                     peer.endpoint.to_string(), decision.text, others));
-    told_at_ = now;
-    untold_ = 0;
-    return false;
+Decision Doorkeeper::decide(const Peer& peer, bool named) const {
+    return named ? policy_.decide(peer, group_, counts_)
+                 : policy_.decide_unnamed(peer, group_, counts_);
 }
 
 void Doorkeeper::came(LeafId leaf, const Peer& peer) {
-    const auto rule = policy_.decide(peer, group_, {}).rule;
-    if (!rule_of_.emplace(leaf, rule).second) return;
-    ++counts_.total;
-    if (!rule) return;
-    counts_.by_rule.resize(std::max(counts_.by_rule.size(), *rule + 1));
-    ++counts_.by_rule[*rule];
+    const auto [at, inserted] = inside_.emplace(leaf, Inside{peer, std::nullopt});
+    if (inserted) count(at->second);
 }
 
 void Doorkeeper::went(LeafId leaf) {
-    const auto found = rule_of_.find(leaf);
-    if (found == rule_of_.end()) return;
+    const auto found = inside_.find(leaf);
+    if (found == inside_.end()) return;
     --counts_.total;
-    if (found->second) --counts_.by_rule[*found->second];
-    rule_of_.erase(found);
+    if (found->second.rule) --counts_.by_rule[*found->second.rule];
+    inside_.erase(found);
+}
+
+void Doorkeeper::use(Policy policy) {
+    policy_ = std::move(policy);
+    counts_ = {};
+    for (auto& [leaf, inside] : inside_) count(inside);
+}
+
+void Doorkeeper::count(Inside& inside) {
+    inside.rule = policy_.decide(inside.peer, group_, {}).rule;
+    ++counts_.total;
+    if (!inside.rule) return;
+    counts_.by_rule.resize(std::max(counts_.by_rule.size(), *inside.rule + 1));
+    ++counts_.by_rule[*inside.rule];
 }
 
 }  // namespace joinleaf::controlplane

@@ -3,41 +3,36 @@
 
 #include <controlplane/admission_actions.h>
 #include <controlplane/policy.h>
-#include <joinleaf/clock.h>
-#include <functional>
 #include <map>
 #include <optional>
-#include <string_view>
 
 namespace joinleaf::controlplane {
 
-/// Control thread only.
+/// One owner.
 class Doorkeeper {
 public:
-    using Log = std::function<void(std::string_view)>;
-    using Refused = std::function<void(const Peer&, std::string_view why)>;
-    /// `refused`, when it is set, is told of each refusal.
-    Doorkeeper(Policy policy, GroupEndpoint group, Log log, Refused refused)
-        : policy_(std::move(policy)),
-          group_(group),
-          log_(std::move(log)),
-          refused_(std::move(refused)) {}
+    Doorkeeper(Policy policy, GroupEndpoint group) : policy_(std::move(policy)), group_(group) {}
 
-    /// Whether `peer` may come in now. A refusal is told to the operator, at most once a second.
-    [[nodiscard]] bool lets_in(const Peer& peer, Instant now);
+    /// Whether `peer` may come in now. `named`: it has said its name; if not, whether some name
+    /// would be let in.
+    [[nodiscard]] Decision decide(const Peer& peer, bool named) const;
     /// Counts once, however often it is told.
     void came(LeafId leaf, const Peer& peer);
     void went(LeafId leaf);
+    /// From now on. Those who are in stay, and count for the rules that would let them in now.
+    void use(Policy policy);
 
 private:
+    struct Inside {
+        Peer peer;
+        std::optional<std::size_t> rule;
+    };
+    void count(Inside& inside);
+
     Policy policy_;
     GroupEndpoint group_;
-    Log log_;
-    Refused refused_;
     PolicyCounts counts_;
-    std::map<LeafId, std::optional<std::size_t>> rule_of_;
-    std::optional<Instant> told_at_;
-    std::uint64_t untold_ = 0;
+    std::map<LeafId, Inside> inside_;
 };
 
 }  // namespace joinleaf::controlplane

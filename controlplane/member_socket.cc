@@ -1,13 +1,22 @@
 #include <controlplane/member_socket.h>
+#include <algorithm>
 #include <utility>
 
 namespace joinleaf::controlplane {
 namespace {
 
+// When a root says farewell its last datagrams may still lie in the port, in front of a worker that
+// has much to do. Far more than they need, and less than anybody notices.
+constexpr Duration kSettle = std::chrono::milliseconds(20);
+
 Instant now() { return std::chrono::steady_clock::now(); }
 
 AdmissionLeafOptions logic_options(const SocketOptions& options, const PortContext& port) {
-    return {.name = options.admission.name, .data_address = port.options().address.address};
+    AdmissionLeafOptions logic{.name = options.admission.name,
+                               .data_address = port.options().address.address,
+                               .data_plane = options.scheme.data};
+    if (options.admission.any_data_plane) logic.data_plane.reset();
+    return logic;
 }
 
 template <class... Handlers>
@@ -24,7 +33,8 @@ MemberSocket::MemberSocket(SocketId id, const SocketOptions& options, PortContex
     : SocketCore(id, options, port),
       context_(context),
       hub_(std::move(hub)),
-      logic_(logic_options(options, port)) {}
+      logic_(logic_options(options, port)),
+      was_accepted_(hub_ != nullptr) {}
 
 MemberSocket::~MemberSocket() {
     if (hub_) AdmissionHub::let_out(std::move(hub_));
@@ -47,8 +57,7 @@ Result<std::shared_ptr<SocketCore>> MemberSocket::start_peer_join(const ControlE
                                                                   const AdmissionRequest& request) {
     if (auto ready = may_join(); !ready) return tl::unexpected(ready.error());
     if (listener_) return failure(std::errc::invalid_argument);  // M13
-    if (request.direction != Direction::sender_only && options().handler.call == nullptr &&
-        options().receiver == nullptr) {
+    if (request.direction != Direction::sender_only && !can_receive()) {
         return failure(std::errc::invalid_argument);
     }
     if (!port().link_up()) return failure(std::errc::network_down);
@@ -61,6 +70,7 @@ Result<std::shared_ptr<SocketCore>> MemberSocket::start_peer_join(const ControlE
                                        .caller_data = request.caller_data},
                                       now(), actions);
     if (!asked) return tl::unexpected(asked.error());
+    peer_data_.clear();
     set_state(State::joining);
     hub_->assign(connection, std::static_pointer_cast<MemberSocket>(shared_from_this()));
     carry_out(actions);
@@ -70,15 +80,21 @@ Result<std::shared_ptr<SocketCore>> MemberSocket::start_peer_join(const ControlE
 Result<void> MemberSocket::listen(const ControlEndpoint& local, std::size_t backlog) {
     if (is_closed()) return failure(std::errc::not_a_socket);
     if (state() != State::open) return failure(std::errc::invalid_argument);
+    if (was_accepted_) return failure(std::errc::operation_not_supported);
     const bool was_listening = listener_.has_value();
+    if (was_listening && listens_at_ != local) return failure(std::errc::invalid_argument);
     if (!listener_) {
-        listener_.emplace(AdmissionListenerOptions{.leaf = logic_options(options(), port())});
+        // A leaf that has nowhere to put data does not take any.
+        listener_.emplace(AdmissionListenerOptions{
+            .leaf = logic_options(options(), port()),
+            .direction = can_receive() ? Direction::both : Direction::sender_only});
     }
     if (auto listening = listener_->listen(backlog); !listening) {
         if (!was_listening) listener_.reset();
         return listening;
     }
     if (was_listening) return {};
+    listens_at_ = local;
     auto bound = hub_->listen(local);
     if (!bound) listener_.reset();
     return bound;
@@ -151,15 +167,49 @@ Result<void> MemberSocket::say(const UserData& data) {
     return said;
 }
 
+Result<void> MemberSocket::use(AdmissionFiles files) {
+    if (is_closed()) return failure(std::errc::not_a_socket);
+    hub_->use_tls(std::move(files.tls));
+    return {};
+}
+
 void MemberSocket::tick(Instant at) {
     AdmissionActions actions;
-    if (const auto due = logic_.next_deadline(); due && *due <= at) logic_.advance(at, actions);
+    // This thread may have been kept from running, and has heard nothing meanwhile.
+    const Unread unread = [this](ConnectionId id) { return hub_->is_unread(id); };
+    if (const auto due = logic_.next_deadline(); due && *due <= at) {
+        logic_.advance(at, actions, unread);
+    }
     if (listener_) {
         if (const auto due = listener_->next_deadline(); due && *due <= at) {
-            listener_->advance(at, actions);
+            listener_->advance(at, actions, unread);
         }
     }
     carry_out(actions);
+    if (settles_at_ && *settles_at_ <= at) {
+        settles_at_.reset();
+        session_closed({});
+    }
+}
+
+// M4: the root's last data first, then FD_CLOSE. Who is expelled hears nothing more.
+void MemberSocket::settle(AdmissionActions& actions) {
+    const bool in_good_order =
+        std::any_of(actions.begin(), actions.end(), [](const AdmissionAction& action) {
+            const auto* closed = std::get_if<SessionClosed>(&action);
+            return closed != nullptr && !closed->reason;
+        });
+    if (!in_good_order) return;
+    settles_at_ = now() + kSettle;
+    std::erase_if(actions, [](const AdmissionAction& action) {
+        return std::holds_alternative<LeaveGroup>(action) ||
+               std::holds_alternative<SessionClosed>(action);
+    });
+}
+
+void MemberSocket::stalled(Duration time, Instant at) {
+    logic_.stalled(time, at);
+    if (listener_) listener_->stalled(time, at);
 }
 
 void MemberSocket::link_lost(const PortContext& lost) {
@@ -170,6 +220,7 @@ void MemberSocket::link_lost(const PortContext& lost) {
 }
 
 void MemberSocket::closing() {
+    settles_at_.reset();
     AdmissionActions actions;
     logic_.close(now(), actions);
     if (listener_) {
@@ -217,6 +268,11 @@ void MemberSocket::disconnected(ConnectionId connection, std::errc reason) {
 
 // Admitted: in place first, then the report; FD_CONNECT comes at the report's time.
 void MemberSocket::join_group(const SessionOffer& offer) {
+    if (!port().link_up()) {
+        AdmissionActions actions;
+        logic_.group_joined({}, std::make_error_code(std::errc::network_down), now(), actions);
+        return carry_out(actions);
+    }
     set_scope(offer.scope);
     attach(plan_session(options().data_role, offer, logic_.direction(),
                         port().options().address.address),
@@ -230,6 +286,7 @@ void MemberSocket::join_group(const SessionOffer& offer) {
 }
 
 void MemberSocket::carry_out(AdmissionActions& actions) {
+    settle(actions);
     for (auto& action : actions) {
         std::visit(Overloaded{
                        [&](const Dial& a) { hub_->dial(a); },

@@ -14,8 +14,8 @@ namespace joinleaf::controlplane {
 
 class MemberSocket final : public SocketCore, public ConnectionOwner {
 public:
-    /// `hub` is shared with the listening socket that an invitation was accepted from. Errors:
-    /// throws std::system_error (name too long).
+    /// `hub` is shared with the listening socket that an invitation was accepted from; none: it is
+    /// yet to come. Errors: throws std::system_error (name too long).
     MemberSocket(SocketId id, const SocketOptions& options, PortContext& port,
                  const RootedContext& context, std::shared_ptr<AdmissionHub> hub);
     /// Control thread, as all else.
@@ -36,8 +36,10 @@ public:
     [[nodiscard]] Result<UserData> peer_data() const override;
     [[nodiscard]] Result<Peer> peer() const override;
     Result<void> say(const UserData& data) override;
+    Result<void> use(AdmissionFiles files) override;
     [[nodiscard]] bool has_timers() const override { return true; }
     void tick(Instant now) override;
+    void stalled(Duration time, Instant now) override;
     void link_lost(const PortContext& lost) override;
 
     void connected(ConnectionId connection, const Peer& peer) override;
@@ -47,17 +49,25 @@ public:
 
 private:
     [[nodiscard]] bool joins_itself() const override { return true; }
+    [[nodiscard]] bool lingers() const override { return true; }
+    [[nodiscard]] bool can_receive() const {
+        return options().handler.call != nullptr || options().receiver != nullptr;
+    }
     void closing() override;
     void incoming(ConnectionId connection, const Peer& peer);
     void take_over(AdmissionLeaf leaf, UserData caller_data, AdmissionActions& actions);
     void carry_out(AdmissionActions& actions);
     void join_group(const SessionOffer& offer);
+    void settle(AdmissionActions& actions);
     [[nodiscard]] bool is_listeners(ConnectionId connection) const;
 
     RootedContext context_;
     std::shared_ptr<AdmissionHub> hub_;
     AdmissionLeaf logic_;
     std::optional<AdmissionListener> listener_;
+    ControlEndpoint listens_at_;
+    bool was_accepted_;                  ///< its hub is the listening socket's
+    std::optional<Instant> settles_at_;  ///< the root has ended the session in good order
     UserData peer_data_;
 };
 

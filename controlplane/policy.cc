@@ -230,9 +230,13 @@ bool glob_matches(std::string_view pattern, std::string_view text) {
 }
 
 bool PolicyRule::matches(const Peer& peer, GroupEndpoint group) const {
+    return matches_unnamed(peer, group) &&
+           none_or_any(leaf, [&](const std::string& g) { return glob_matches(g, peer.name); });
+}
+
+bool PolicyRule::matches_unnamed(const Peer& peer, GroupEndpoint group) const {
     return none_or_any(from,
                        [&](const Ipv4Prefix& p) { return p.contains(peer.endpoint.address); }) &&
-           none_or_any(leaf, [&](const std::string& g) { return glob_matches(g, peer.name); }) &&
            none_or_any(identity,
                        [&](const std::string& g) {
                            // Who has proven nothing is nobody, not even "*".
@@ -283,29 +287,49 @@ Decision Policy::decide(const Peer& peer, GroupEndpoint group, const PolicyCount
     const auto found = std::find_if(rules_.begin(), rules_.end(), [&](const PolicyRule& rule) {
         return rule.matches(peer, group);
     });
-    Decision decision{.allow = allow_by_default_, .rule = {}, .rule_name = "default", .text = {}};
-    if (found != rules_.end()) {
-        const auto index = static_cast<std::size_t>(found - rules_.begin());
-        decision = {.allow = found->allow, .rule = index, .rule_name = found->name, .text = {}};
-        const std::size_t now = index < counts.by_rule.size() ? counts.by_rule[index] : 0;
-        if (found->allow && found->max_leaves && now >= *found->max_leaves) {
-            decision.allow = false;
-            decision.text =
-                fmt::format("rule {} has let in its {} leaves", found->name, *found->max_leaves);
-            return decision;
-        }
+    if (found == rules_.end()) return decided(std::nullopt, counts);
+    return decided(static_cast<std::size_t>(found - rules_.begin()), counts);
+}
+
+Decision Policy::decide_unnamed(const Peer& peer, GroupEndpoint group,
+                                const PolicyCounts& counts) const {
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+        if (!rules_[i].matches_unnamed(peer, group)) continue;
+        const Decision decision = decided(i, counts);
+        // A rule that goes by name may be passed by with another name.
+        if (decision.allow || rules_[i].leaf.empty()) return decision;
+    }
+    return decided(std::nullopt, counts);
+}
+
+// `rule` is the first that matches; none: the default.
+Decision Policy::decided(std::optional<std::size_t> rule, const PolicyCounts& counts) const {
+    const PolicyRule* const by = rule ? &rules_[*rule] : nullptr;
+    Decision decision{.allow = by != nullptr ? by->allow : allow_by_default_,
+                      .is_full = false,
+                      .rule = rule,
+                      .rule_name = by != nullptr ? by->name : "default",
+                      .text = {}};
+    const std::size_t now = rule && *rule < counts.by_rule.size() ? counts.by_rule[*rule] : 0;
+    if (decision.allow && by != nullptr && by->max_leaves && now >= *by->max_leaves) {
+        decision.allow = false;
+        decision.is_full = true;
+        decision.text = fmt::format("rule {} has let in its {} leaves", by->name, *by->max_leaves);
+        return decision;
     }
     if (decision.allow && max_leaves_ && counts.total >= *max_leaves_) {
         return {.allow = false,
+                .is_full = true,
                 .rule = {},
                 .rule_name = "max_leaves",
                 .text = fmt::format("there are {} leaves, as many as the policy lets in",
                                     counts.total)};
     }
-    decision.text = found == rules_.end() ? fmt::format("no rule matches, and the default is to {}",
-                                                        decision.allow ? "allow" : "deny")
-                                          : fmt::format("rule {} {}", found->name,
-                                                        decision.allow ? "allows it" : "denies it");
+    const std::string_view verdict = decision.allow ? "allow" : "deny";
+    decision.text =
+        by == nullptr
+            ? fmt::format("no rule matches, and the default is to {}", verdict)
+            : fmt::format("rule {} {}", by->name, decision.allow ? "allows it" : "denies it");
     return decision;
 }
 

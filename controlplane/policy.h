@@ -47,6 +47,8 @@ struct PolicyRule {
     std::optional<std::size_t> max_leaves;  ///< that this rule has let in, at a time
 
     [[nodiscard]] bool matches(const Peer& peer, GroupEndpoint group) const;
+    /// Whether it matches but for the name.
+    [[nodiscard]] bool matches_unnamed(const Peer& peer, GroupEndpoint group) const;
 };
 
 /// How many leaves there are now, by the rule that let them in.
@@ -57,6 +59,7 @@ struct PolicyCounts {
 
 struct Decision {
     bool allow = false;
+    bool is_full = false;             ///< it would have been let in, were there fewer leaves
     std::optional<std::size_t> rule;  ///< that decided; none: the default, or the total
     std::string rule_name;            ///< its name; else "default" or "max_leaves"
     std::string text;                 ///< one sentence, for the log; not for the leaf
@@ -75,10 +78,16 @@ public:
     /// The first rule that matches decides; a rule that is full denies. Pure.
     [[nodiscard]] Decision decide(const Peer& peer, GroupEndpoint group,
                                   const PolicyCounts& counts) const;
+    /// The same before `peer` has said its name: as for the name that has the best of it.
+    [[nodiscard]] Decision decide_unnamed(const Peer& peer, GroupEndpoint group,
+                                          const PolicyCounts& counts) const;
 
     [[nodiscard]] const std::vector<PolicyRule>& rules() const { return rules_; }
 
 private:
+    [[nodiscard]] Decision decided(std::optional<std::size_t> rule,
+                                   const PolicyCounts& counts) const;
+
     std::vector<PolicyRule> rules_;
     bool allow_by_default_ = false;
     std::optional<std::size_t> max_leaves_;

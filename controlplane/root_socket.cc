@@ -20,14 +20,19 @@ AdmissionRootOptions logic_options(const SocketOptions& options, Ipv4Address own
     logic.max_leaves = options.admission.max_leaves;
     if (doorkeeper || logic.offer.fan_out == FanOut::replicate) {
         logic.screen = [doorkeeper, own_address](
-                           const Peer& leaf, const SessionOffer& usual) -> Result<SessionOffer> {
+                           const Peer& leaf, const SessionOffer& usual,
+                           Acquaintance known) -> tl::expected<SessionOffer, Denial> {
             if (usual.fan_out == FanOut::replicate && leaf.data_address == own_address) {
-                return failure(std::errc::address_not_available);
+                return tl::unexpected(Denial{RefusalReason::policy,
+                                             "its data address is the root's own, and data that is "
+                                             "replicated goes to the leaf's"});
             }
-            if (doorkeeper && !doorkeeper->lets_in(leaf, now())) {
-                return failure(std::errc::permission_denied);
-            }
-            return usual;
+            if (!doorkeeper) return usual;
+            auto decision = doorkeeper->decide(leaf, known == Acquaintance::by_name);
+            if (decision.allow) return usual;
+            return tl::unexpected(
+                Denial{decision.is_full ? RefusalReason::full : RefusalReason::policy,
+                       std::move(decision.text)});
         };
     }
     return logic;
@@ -49,6 +54,7 @@ RootSocket::RootSocket(SocketId id, const SocketOptions& options, PortContext& p
       context_(context),
       logic_(logic_options(options, port.options().address.address, doorkeeper)),
       doorkeeper_(std::move(doorkeeper)),
+      notices_(context.log, options.admission.refused),
       hub_(std::make_shared<AdmissionHub>(
           context.io, std::move(transport),
           [this](ConnectionId connection, const Peer& peer) {
@@ -84,7 +90,9 @@ Result<void> RootSocket::listen(const ControlEndpoint& local, std::size_t backlo
     if (backlog == 0) return failure(std::errc::invalid_argument);
     if (!logic_.is_listening()) {
         if (auto bound = hub_->listen(local); !bound) return bound;
+        listens_at_ = local;
     }
+    if (listens_at_ != local) return failure(std::errc::invalid_argument);
     return logic_.listen(backlog);
 }
 
@@ -114,20 +122,9 @@ const PendingJoin* RootSocket::find_request(RequestId request) const {
 Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const Answer& answer) {
     if (is_closed()) return failure(std::errc::not_a_socket);
     UserData caller_data;
-    Peer peer;
-    const auto* pending = logic_.find(request);
-    if (pending != nullptr) {
-        caller_data = pending->caller_data;
-        peer = pending->peer;
-    }
-    // Others may have been let in since it asked, and the policy may be full now.
-    const bool full = doorkeeper_ && pending != nullptr &&
-                      answer.verdict == joinleaf::Verdict::accept &&
-                      !doorkeeper_->lets_in(peer, now());
+    if (const auto* pending = logic_.find(request)) caller_data = pending->caller_data;
     AdmissionActions actions;
-    const auto leaf = logic_.answer(request, full ? Answer{joinleaf::Verdict::reject, {}} : answer,
-                                    now(), actions);
-    if (doorkeeper_ && leaf && *leaf) doorkeeper_->came(**leaf, peer);
+    const auto leaf = logic_.answer(request, answer, now(), actions);
     std::shared_ptr<LeafSocket> socket;
     if (leaf && *leaf) {
         socket = stand_for(**leaf, std::move(caller_data));
@@ -136,6 +133,31 @@ Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const 
     carry_out(actions);
     if (!leaf) return tl::unexpected(leaf.error());
     return socket;
+}
+
+Result<void> RootSocket::use(AdmissionFiles files) {
+    if (is_closed()) return failure(std::errc::not_a_socket);
+    hub_->use_tls(std::move(files.tls));
+    if (doorkeeper_ && files.policy) doorkeeper_->use(std::move(*files.policy));
+    return {};
+}
+
+std::optional<AdmissionStatus> RootSocket::admission_status() const {
+    const auto& counters = logic_.counters();
+    const auto here = static_cast<std::size_t>(counters.members - counters.left -
+                                               counters.expelled - counters.lost);
+    return AdmissionStatus{.socket = static_cast<std::uint32_t>(id()),
+                           .port = port_index(),
+                           .group = logic_.offer().group,
+                           .members = here,
+                           .joining = logic_.leaf_count() - here,
+                           .pending = logic_.pending_count(),
+                           .admitted = counters.members,
+                           .left = counters.left,
+                           .expelled = counters.expelled,
+                           .lost = counters.lost,
+                           .unconfirmed = counters.unconfirmed,
+                           .refused = counters.refused};
 }
 
 std::shared_ptr<LeafSocket> RootSocket::stand_for(LeafId leaf, std::optional<UserData> peer_data) {
@@ -151,16 +173,9 @@ std::shared_ptr<LeafSocket> RootSocket::stand_for(LeafId leaf, std::optional<Use
 void RootSocket::tick(Instant at) {
     if (const auto deadline = logic_.next_deadline(); deadline && *deadline <= at) {
         AdmissionActions actions;
-        logic_.advance(at, actions);
+        // This thread may have been kept from running, and has heard nothing meanwhile.
+        logic_.advance(at, actions, [this](ConnectionId id) { return hub_->is_unread(id); });
         carry_out(actions);
-    }
-    // Who may send to this root: once a tick, however many came and went.
-    if (std::exchange(members_changed_, false) && attachment() != nullptr &&
-        !attachment()->receives_group()) {
-        std::vector<Ipv4Address> addresses;
-        addresses.reserve(members_.size());
-        for (const auto& [leaf, address] : members_) addresses.push_back(address);
-        attachment()->set_admitted_sources({FilterMode::include, addresses});
     }
 }
 
@@ -197,7 +212,6 @@ void RootSocket::disconnected(ConnectionId connection, std::errc reason) {
 
 void RootSocket::member_came(LeafId leaf, Ipv4Address data_address) {
     members_[leaf] = data_address;
-    members_changed_ = true;
     const auto told = [self = weak_from_this(), leaf] {
         if (const auto root = std::static_pointer_cast<RootSocket>(self.lock())) {
             root->arrived(leaf);
@@ -240,8 +254,70 @@ void RootSocket::member_went(LeafId leaf) {
     if (member == members_.end()) return;
     const Ipv4Address address = member->second;
     members_.erase(member);
-    members_changed_ = true;
     if (Replicas* to = replicas()) to->leaf_went(address, leaf_port());
+}
+
+void RootSocket::came(LeafId leaf, Ipv4Address data_address) {
+    if (!inside_.emplace(leaf, data_address).second) return;
+    if (++sources_[data_address] == 1) ++sources_version_;
+    if (const auto known = logic_.leaf(leaf); doorkeeper_ && known) {
+        doorkeeper_->came(leaf, known->peer);
+    }
+}
+
+void RootSocket::went(LeafId leaf) {
+    if (doorkeeper_) doorkeeper_->went(leaf);
+    const auto found = inside_.find(leaf);
+    if (found == inside_.end()) return;
+    const auto source = sources_.find(found->second);
+    if (--source->second == 0) {
+        sources_.erase(source);
+        ++sources_version_;
+    }
+    inside_.erase(found);
+}
+
+// M21: a leaf that is told that it is in may send at once, so the worker has to know it before.
+void RootSocket::transmit(Transmit&& action) {
+    const bool filters = attachment() != nullptr && attachment()->receives_unicast();
+    if (filters && std::holds_alternative<Admit>(action.message) &&
+        applied_version_ != sources_version_) {
+        held_.push_back({sources_version_, std::move(action)});
+    } else {
+        hub_->transmit(action);
+    }
+}
+
+void RootSocket::hang_up(const HangUp& action) {
+    std::erase_if(
+        held_, [&](const HeldAdmit& held) { return held.admit.connection == action.connection; });
+    hub_->hang_up(action);
+}
+
+// One change at a time: however many come and go meanwhile, they are in the next.
+void RootSocket::refresh_sources() {
+    if (applying_ || applied_version_ == sources_version_) return;
+    if (attachment() == nullptr || !attachment()->receives_unicast()) return;
+    std::vector<Ipv4Address> addresses;
+    addresses.reserve(sources_.size());
+    for (const auto& [address, leaves] : sources_) addresses.push_back(address);
+    applying_ = true;
+    attachment()->set_admitted_sources(
+        {FilterMode::include, addresses}, [self = weak_from_this(), version = sources_version_] {
+            if (const auto socket = std::static_pointer_cast<RootSocket>(self.lock())) {
+                socket->sources_applied(version);
+            }
+        });
+}
+
+void RootSocket::sources_applied(std::uint64_t version) {
+    applying_ = false;
+    applied_version_ = version;
+    while (!held_.empty() && held_.front().version <= version) {
+        hub_->transmit(held_.front().admit);
+        held_.pop_front();
+    }
+    refresh_sources();
 }
 
 void RootSocket::carry_out(AdmissionActions& actions) {
@@ -250,50 +326,49 @@ void RootSocket::carry_out(AdmissionActions& actions) {
         return found == leaves_.end() ? nullptr : found->second.lock();
     };
     for (auto& action : actions) {
-        std::visit(Overloaded{
-                       [&](const Dial& a) { hub_->dial(a); },
-                       [&](const Transmit& a) { hub_->transmit(a); },
-                       [&](const HangUp& a) { hub_->hang_up(a); },
-                       [&](const RequestPending&) { request_pending(); },
-                       [&](InvitationDone& a) {
-                           const auto socket = leaf_socket(a.leaf);
-                           if (a.error) leaves_.erase(a.leaf);
-                           if (socket && a.error) socket->set_state(State::open);
-                           if (socket && !a.error) socket->peer_data_ = std::move(a.callee_data);
-                           const auto member = members_.find(a.leaf);
-                           if (a.error || member == members_.end()) {
-                               invitation_done(a.error, now());
-                               return;
-                           }
-                           placing_invited_ = true;
-                           once_placed(member->second, [self = weak_from_this()] {
-                               const auto root = std::static_pointer_cast<RootSocket>(self.lock());
-                               if (!root) return;
-                               root->placing_invited_ = false;
-                               root->invitation_done({}, now());
-                           });
-                       },
-                       [&](const LeafConnected& a) {
-                           if (const auto known = logic_.leaf(a.leaf); doorkeeper_ && known) {
-                               doorkeeper_->came(a.leaf, known->peer);
-                           }
-                           member_came(a.leaf, a.data_address);
-                       },
-                       [&](const LeafClosed& a) {
-                           member_went(a.leaf);
-                           if (doorkeeper_) doorkeeper_->went(a.leaf);
-                           if (const auto socket = leaf_socket(a.leaf))
-                               socket->session_closed(a.reason);
-                           leaves_.erase(a.leaf);
-                       },
-                       [&](LeafSaid& a) {
-                           if (const auto socket = leaf_socket(a.leaf))
-                               socket->heard(std::move(a.data));
-                       },
-                       [&](const auto&) {},  // what only a leaf's logic asks for
-                   },
-                   action);
+        std::visit(
+            Overloaded{
+                [&](const Dial& a) { hub_->dial(a); }, [&](Transmit& a) { transmit(std::move(a)); },
+                [&](const HangUp& a) { hang_up(a); },
+                [&](const RequestPending&) { request_pending(); },
+                [&](InvitationDone& a) {
+                    const auto socket = leaf_socket(a.leaf);
+                    if (a.error) {
+                        went(a.leaf);
+                        leaves_.erase(a.leaf);
+                    }
+                    if (socket && a.error) socket->set_state(State::open);
+                    if (socket && !a.error) socket->peer_data_ = std::move(a.callee_data);
+                    const auto member = members_.find(a.leaf);
+                    if (a.error || member == members_.end()) {
+                        invitation_done(a.error, now());
+                        return;
+                    }
+                    placing_invited_ = true;
+                    once_placed(member->second, [self = weak_from_this()] {
+                        const auto root = std::static_pointer_cast<RootSocket>(self.lock());
+                        if (!root) return;
+                        root->placing_invited_ = false;
+                        root->invitation_done({}, now());
+                    });
+                },
+                [&](const LeafRefused& a) { notices_.tell(a.peer, a.why, now()); },
+                [&](const LeafAdmitted& a) { came(a.leaf, a.data_address); },
+                [&](const LeafConnected& a) { member_came(a.leaf, a.data_address); },
+                [&](const LeafClosed& a) {
+                    member_went(a.leaf);
+                    went(a.leaf);
+                    if (const auto socket = leaf_socket(a.leaf)) socket->session_closed(a.reason);
+                    leaves_.erase(a.leaf);
+                },
+                [&](LeafSaid& a) {
+                    if (const auto socket = leaf_socket(a.leaf)) socket->heard(std::move(a.data));
+                },
+                [&](const auto&) {},  // what only a leaf's logic asks for
+            },
+            action);
     }
+    refresh_sources();
 }
 
 LeafSocket::LeafSocket(SocketId id, const SocketOptions& options, PortContext& port,

@@ -5,8 +5,11 @@
 #include <controlplane/admission_hub.h>
 #include <controlplane/admission_root.h>
 #include <controlplane/doorkeeper.h>
+#include <controlplane/refusal_notices.h>
 #include <controlplane/rooted_context.h>
 #include <controlplane/socket_core.h>
+#include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,10 +37,13 @@ public:
     Result<RequestId> oldest_request() override;
     [[nodiscard]] const PendingJoin* find_request(RequestId request) const override;
     Result<std::shared_ptr<SocketCore>> answer(RequestId request, const Answer& answer) override;
+    Result<void> use(AdmissionFiles files) override;
+    [[nodiscard]] std::optional<AdmissionStatus> admission_status() const override;
     /// Admission goes on: the leaves tell of their own links.
     void link_lost(const PortContext&) override {}
     [[nodiscard]] bool has_timers() const override { return true; }
     void tick(Instant now) override;
+    void stalled(Duration time, Instant now) override { logic_.stalled(time, now); }
 
     void connected(ConnectionId connection, const Peer& peer) override;
     void connect_failed(ConnectionId connection, std::errc reason) override;
@@ -49,7 +55,14 @@ public:
 private:
     friend class LeafSocket;
 
+    // An Admit that waits until the worker goes by the sources of that version.
+    struct HeldAdmit {
+        std::uint64_t version;
+        Transmit admit;
+    };
+
     void closing() override;
+    [[nodiscard]] bool lingers() const override { return true; }
     void carry_out(AdmissionActions& actions);
     std::shared_ptr<LeafSocket> stand_for(LeafId leaf, std::optional<UserData> peer_data);
     void member_came(LeafId leaf, Ipv4Address data_address);
@@ -59,15 +72,30 @@ private:
     void once_placed(Ipv4Address data_address, std::function<void()> done);
     [[nodiscard]] Replicas* replicas();
     [[nodiscard]] UdpPort leaf_port() const { return logic_.offer().group.port; }
+    void came(LeafId leaf, Ipv4Address data_address);
+    void went(LeafId leaf);
+    void transmit(Transmit&& action);
+    void hang_up(const HangUp& action);
+    void refresh_sources();
+    void sources_applied(std::uint64_t version);
 
     RootedContext context_;
     AdmissionRoot logic_;
     std::shared_ptr<Doorkeeper> doorkeeper_;  ///< none: whoever asks is let in
+    RefusalNotices notices_;
     std::shared_ptr<AdmissionHub> hub_;
+    ControlEndpoint listens_at_;
     std::map<LeafId, std::weak_ptr<LeafSocket>> leaves_;
-    std::map<LeafId, Ipv4Address> members_;
-    bool members_changed_ = false;
+    std::map<LeafId, Ipv4Address> members_;  ///< those that have confirmed
     bool placing_invited_ = false;  ///< the leaf that was invited has come, and is not placed yet
+    // Whose data is taken, from before they are told that they are in: several leaves may share an
+    // address.
+    std::map<LeafId, Ipv4Address> inside_;
+    std::map<Ipv4Address, std::size_t> sources_;
+    std::uint64_t sources_version_ = 0;
+    std::uint64_t applied_version_ = 0;
+    bool applying_ = false;
+    std::deque<HeldAdmit> held_;
 };
 
 /// Stands for one leaf at its root; carries no multipoint data.

@@ -3,6 +3,7 @@
 #include <controlplane/runtime_core.h>
 
 #include <future>
+#include <thread>
 
 namespace joinleaf {
 
@@ -28,11 +29,23 @@ public:
     Impl& operator=(const Impl&) = delete;
 
     void close() {
+        let_out();
         core->call([this] { core->close(socket->id()); });
         // The application may take its handler down when this returns.
         if (core->is_inside()) return;
         while (!socket->is_let_go()) {
             core->call([this] { core->take_acknowledgements(); });
+        }
+    }
+
+    /// What has been handed to the sender leaves before the other side is told of the end.
+    void let_out() {
+        if (core->is_inside()) return;
+        const auto deadline = std::chrono::steady_clock::now() + socket->admission().linger;
+        constexpr std::chrono::microseconds kLittle(200);
+        while (!core->call([this] { return socket->is_sent(); }) &&
+               std::chrono::steady_clock::now() < deadline) {
+            std::this_thread::sleep_for(kLittle);
         }
     }
 
@@ -203,6 +216,23 @@ Result<Socket> Socket::accept(const Condition& condition) {
         }
         return accepted;
     }
+}
+
+// The files are read on the calling thread; the control thread has others to serve.
+Result<void> Socket::reload_admission() {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    const auto& core = impl_->core;
+    auto files = controlplane::load_admission_files(impl_->socket->admission());
+    return core->call([&]() -> Result<void> {
+        if (!files) {
+            core->log(files.error());
+            return failure(std::errc::invalid_argument);
+        }
+        if (files->tls) {
+            for (const auto& warning : files->tls->warnings()) core->log(warning);
+        }
+        return impl_->socket->use(std::move(*files));
+    });
 }
 
 Result<UserData> Socket::peer_data() const {

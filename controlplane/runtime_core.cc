@@ -24,6 +24,10 @@ using dataplane::dpdk::fail;
 // long enough that it sleeps nearly always.
 constexpr Duration kTick = std::chrono::milliseconds(1);
 
+// Without ticks for so long this process, or its whole machine, did not run: longer than the turns
+// of a busy scheduler, which would otherwise put off again and again when a dead peer is found out.
+constexpr Duration kStall = std::chrono::milliseconds(200);
+
 // The smallest that IPv4 knows (RFC 791), and the largest whose buffer has a length of 16 bits.
 constexpr std::uint16_t kSmallestMtu = 68;
 constexpr std::uint16_t kLargestMtu = 65000;
@@ -201,6 +205,11 @@ void RuntimeCore::take_acknowledgements() {
 
 void RuntimeCore::tick() {
     const Instant now = std::chrono::steady_clock::now();
+    const Duration pause = now - ticked_at_.value_or(now);
+    ticked_at_ = now;
+    if (pause >= kStall) {
+        for (const auto& [id, socket] : timed_) socket->stalled(pause, now);
+    }
     take_acknowledgements();
     handle_control_frames();
     for (const auto& port : ports_) {
@@ -295,47 +304,31 @@ RootedContext RuntimeCore::rooted_context() {
             .log = [this](std::string_view line) { log(line); }};
 }
 
-Result<AdmissionTransportOptions> RuntimeCore::transport_options(const AdmissionOptions& options) {
-    AdmissionTransportOptions transport;
-    const auto& files = options.tls;
-    if (files.psk.empty() && files.certificate.empty() && files.ca.empty()) return transport;
-    auto context = TlsContext::load({.psk_file = files.psk,
-                                     .psk_identity = files.psk_identity,
-                                     .certificate_file = files.certificate,
-                                     .key_file = files.key,
-                                     .ca_file = files.ca,
-                                     .peer_name = files.peer_name});
-    if (!context) {
-        log(context.error());
-        return failure(std::errc::invalid_argument);
-    }
-    for (const auto& warning : (*context)->warnings()) log(warning);
-    transport.tls = std::move(*context);
-    return transport;
-}
-
-Result<std::shared_ptr<Doorkeeper>> RuntimeCore::doorkeeper(const AdmissionOptions& options) {
-    if (options.policy.empty()) return std::shared_ptr<Doorkeeper>();
-    auto policy = Policy::load(options.policy);
-    if (!policy) {
-        log(policy.error());
-        return failure(std::errc::invalid_argument);
-    }
-    return std::make_shared<Doorkeeper>(
-        std::move(*policy), options.session.group, [this](std::string_view line) { log(line); },
-        options.refused);
-}
-
 Result<std::shared_ptr<SocketCore>> RuntimeCore::open_rooted(const SocketOptions& options,
                                                              Ready ready) {
     PortContext& port = *ports_[options.port];
-    auto transport = transport_options(options.admission);
-    if (!transport) return tl::unexpected(transport.error());
+    const auto& admission = options.admission;
+    if (!is_admission_text(admission.name)) {
+        log(fmt::format(
+            "a socket's name has at most {} octets of UTF-8, without control characters",
+            kMaxName));
+        return failure(std::errc::invalid_argument);
+    }
+    auto files = load_admission_files(admission);
+    if (!files) {
+        log(files.error());
+        return failure(std::errc::invalid_argument);
+    }
+    AdmissionTransportOptions transport;
+    transport.tls = std::move(files->tls);
+    if (transport.tls) {
+        for (const auto& warning : transport.tls->warnings()) log(warning);
+    }
     std::shared_ptr<SocketCore> socket;
     try {
         if (options.control_role == ControlRole::leaf) {
             socket = MemberSocket::open(next_id(), options, port, rooted_context(),
-                                        std::move(*transport));
+                                        std::move(transport));
             ready({});
         } else {
             SocketOptions complete = options;
@@ -347,10 +340,15 @@ Result<std::shared_ptr<SocketCore>> RuntimeCore::open_rooted(const SocketOptions
             if (auto checked = check_offer(session); !checked) {
                 return tl::unexpected(checked.error());
             }
-            auto keeper = doorkeeper(complete.admission);
-            if (!keeper) return tl::unexpected(keeper.error());
+            // Who is one too many is still to be told so.
+            transport.max_connections =
+                std::max(transport.max_connections, admission.max_leaves + transport.max_half_open);
+            std::shared_ptr<Doorkeeper> keeper;
+            if (files->policy) {
+                keeper = std::make_shared<Doorkeeper>(std::move(*files->policy), session.group);
+            }
             auto root = std::make_shared<RootSocket>(next_id(), complete, port, rooted_context(),
-                                                     std::move(*transport), std::move(*keeper));
+                                                     std::move(transport), std::move(keeper));
             root->set_scope(session.scope);
             root->start(std::move(ready));
             socket = std::move(root);
@@ -399,7 +397,10 @@ Status RuntimeCore::status() const {
     for (const auto& port : ports_) status.ports.push_back(port->status());
     for (const auto& [id, socket] : sockets_) {
         if (auto membership = socket->status()) status.memberships.push_back(*membership);
+        if (auto admission = socket->admission_status()) status.admissions.push_back(*admission);
     }
+    std::sort(status.admissions.begin(), status.admissions.end(),
+              [](const auto& a, const auto& b) { return a.socket < b.socket; });
     std::sort(status.memberships.begin(), status.memberships.end(),
               [](const auto& a, const auto& b) { return a.socket < b.socket; });
     for (std::size_t i = 0; i < workers_.size(); ++i) {
@@ -420,6 +421,12 @@ void RuntimeCore::close_everything() {
     const auto all = std::exchange(sockets_, {});
     const std::map<SocketId, std::shared_ptr<SocketCore>> in_order(all.begin(), all.end());
     for (const auto& [id, socket] : in_order) socket->close();
+}
+
+bool RuntimeCore::is_sent(Duration waited) const {
+    return std::all_of(sockets_.begin(), sockets_.end(), [waited](const auto& entry) {
+        return waited >= entry.second->admission().linger || entry.second->is_sent();
+    });
 }
 
 bool RuntimeCore::is_drained() const {
@@ -445,7 +452,12 @@ void RuntimeCore::finish() {
 }
 
 void RuntimeCore::stop(std::chrono::milliseconds linger) {
-    const auto deadline = std::chrono::steady_clock::now() + linger;
+    const auto began = std::chrono::steady_clock::now();
+    const auto deadline = began + linger;
+    for (auto at = began; at < deadline; at = std::chrono::steady_clock::now()) {
+        if (call([this, at, began] { return is_sent(at - began); })) break;
+        std::this_thread::sleep_for(kTick);
+    }
     const bool was_running = call([this] {
         close_everything();
         return running_;

@@ -53,6 +53,7 @@ public:
     /// Now, and not with the next tick: somebody waits.
     void take_acknowledgements();
     [[nodiscard]] Status status() const;
+    void log(std::string_view line) const;
     [[nodiscard]] const std::shared_ptr<PortPools>& pools(std::size_t port) const {
         return pools_[port];
     }
@@ -68,17 +69,15 @@ private:
     void handle_control_frames();
     void let_receivers_go(Instant now);
     void close_everything();
+    /// Whether no socket is to be waited for any more, `waited` after closing began.
+    [[nodiscard]] bool is_sent(Duration waited) const;
     [[nodiscard]] bool is_drained() const;
     void finish();
-    void log(std::string_view line) const;
     [[nodiscard]] SocketId next_id() { return static_cast<SocketId>(next_socket_++); }
     [[nodiscard]] RootedContext rooted_context();
     Result<std::shared_ptr<SocketCore>> open_rooted(const SocketOptions& options, Ready ready);
-    Result<AdmissionTransportOptions> transport_options(const AdmissionOptions& options);
     void adopt(const std::shared_ptr<SocketCore>& socket);
     [[nodiscard]] std::vector<std::shared_ptr<SocketCore>> timed_sockets() const;
-    /// None when there is no policy file.
-    Result<std::shared_ptr<Doorkeeper>> doorkeeper(const AdmissionOptions& options);
 
     RuntimeOptions options_;
     std::vector<PortSpec> specs_;
@@ -96,6 +95,7 @@ private:
     std::uint64_t number_;  ///< names this runtime in the process
     std::uint32_t next_socket_ = 1;
     Instant receivers_looked_at_{};
+    std::optional<Instant> ticked_at_;
     bool running_ = false;
     bool stopping_ = false;  ///< nothing new is opened
     ControlLoop loop_;       // last in, first out: its thread uses all of the above

@@ -61,6 +61,11 @@ const PendingJoin* SocketCore::find_request(RequestId) const { return nullptr; }
 Result<std::shared_ptr<SocketCore>> SocketCore::answer(RequestId, const Answer&) {
     return failure(std::errc::invalid_argument);
 }
+Result<void> SocketCore::use(AdmissionFiles) {
+    return failure(state_ == State::closed ? std::errc::not_a_socket
+                                           : std::errc::operation_not_supported);
+}
+std::optional<AdmissionStatus> SocketCore::admission_status() const { return std::nullopt; }
 Result<UserData> SocketCore::peer_data() const { return failure(std::errc::not_connected); }
 Result<Peer> SocketCore::peer() const { return failure(std::errc::not_connected); }
 Result<void> SocketCore::say(const UserData&) { return failure(std::errc::not_connected); }
@@ -92,7 +97,12 @@ void SocketCore::inherit(const SocketCore& from) {
 
 void SocketCore::request_pending() {
     raise(EventType::accept, {}, std::chrono::steady_clock::now());
-    if (auto waiter = std::exchange(request_waiter_, nullptr)) waiter();
+    wake_request_waiters();
+}
+
+// All of them: the first to look may find that another has been faster, and waits again.
+void SocketCore::wake_request_waiters() {
+    for (const auto& waiter : std::exchange(request_waiters_, {})) waiter();
 }
 
 // A peer that talks to nobody who listens: the oldest words go.
@@ -163,7 +173,7 @@ void SocketCore::close() {
     detach();
     state_ = State::closed;
     lent_.reset();
-    if (auto waiter = std::exchange(request_waiter_, nullptr)) waiter();
+    wake_request_waiters();
     if (auto waiter = std::exchange(waiter_, nullptr)) {
         waiter(std::make_error_code(std::errc::operation_canceled));
     }

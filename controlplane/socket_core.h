@@ -2,6 +2,7 @@
 // depends on the scheme and role; see nonrooted_socket.h.
 #pragma once
 
+#include <controlplane/admission_files.h>
 #include <controlplane/attachment.h>
 #include <controlplane/event_queue.h>
 #include <controlplane/port_context.h>
@@ -14,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace joinleaf::controlplane {
 
@@ -40,7 +42,14 @@ public:
     virtual Result<std::shared_ptr<SocketCore>> answer(RequestId request, const Answer& answer);
     /// Calls back once, when a request may be pending (soon after each FD_ACCEPT) or the socket
     /// has been closed.
-    void wait_for_request(std::function<void()> waiter) { request_waiter_ = std::move(waiter); }
+    void wait_for_request(std::function<void()> waiter) {
+        request_waiters_.push_back(std::move(waiter));
+    }
+    /// Any thread.
+    [[nodiscard]] const AdmissionOptions& admission() const { return options_.admission; }
+    /// From now on, in place of what was read before. Errors: operation_not_supported,
+    /// not_a_socket.
+    virtual Result<void> use(AdmissionFiles files);
     /// Whether a socket that answer() gave still joins a group, and tells the waiter when it has.
     [[nodiscard]] bool ends_in_join() const { return state_ == State::joining && joins_itself(); }
     [[nodiscard]] virtual Result<UserData> peer_data() const;
@@ -51,6 +60,8 @@ public:
     /// Whether tick() is wanted, about once a millisecond.
     [[nodiscard]] virtual bool has_timers() const { return false; }
     virtual void tick(Instant now);
+    /// There were no ticks for `time` until `now`; one follows.
+    virtual void stalled(Duration, Instant) {}
     /// Called once with the result of the join that is under way; cleared by it. Returns the waiter
     /// there was.
     using JoinWaiter = std::function<void(std::error_code)>;
@@ -72,6 +83,10 @@ public:
     /// A join whose report has not left fails: who waits for it must not wait for the cable.
     virtual void link_lost(const PortContext& port);
 
+    /// Whether closing it now would drop nothing that it should let out first.
+    [[nodiscard]] bool is_sent() const {
+        return !lingers() || attachment_ == nullptr || attachment_->is_sent();
+    }
     /// M11, M26. A join under way ends with operation_canceled.
     void close();
     /// Any thread, after close(). Whether the worker no longer calls what the application gave this
@@ -87,6 +102,8 @@ public:
     [[nodiscard]] bool is_closed() const { return state_ == State::closed; }
     [[nodiscard]] const std::shared_ptr<PortPools>& port_pools() const { return pools_; }
     [[nodiscard]] std::optional<MembershipStatus> status() const;
+    /// A root's.
+    [[nodiscard]] virtual std::optional<AdmissionStatus> admission_status() const;
 
 protected:
     /// Errors: what another join is answered in this state (M12); nothing when one may start.
@@ -104,6 +121,8 @@ protected:
     void request_pending();
     void heard(UserData data);
     [[nodiscard]] virtual bool joins_itself() const { return false; }
+    /// Whether the other side is told when it closes, which must not overtake its data.
+    [[nodiscard]] virtual bool lingers() const { return false; }
     /// What the role adds to close(): before anything is taken away.
     virtual void closing() {}
     void set_state(State state) { state_ = state; }
@@ -117,6 +136,8 @@ protected:
     [[nodiscard]] Attachment* attachment() { return attachment_.get(); }
 
 private:
+    void wake_request_waiters();
+
     SocketId id_;
     SocketOptions options_;
     std::shared_ptr<Receiver::Impl> receiver_;
@@ -133,7 +154,7 @@ private:
     std::shared_ptr<EventQueue::Impl> events_;
     EventMask mask_ = 0;
     JoinWaiter waiter_;
-    std::function<void()> request_waiter_;
+    std::vector<std::function<void()>> request_waiters_;
     std::deque<UserData> talk_;
     std::optional<Instant> connected_at_;
     std::shared_ptr<Attachment> attachment_;

@@ -139,10 +139,15 @@ void WaitingRoom::close(AdmissionActions& out) {
     backlog_ = 0;
 }
 
-void WaitingRoom::advance(Instant now, AdmissionActions& out) {
+void WaitingRoom::advance(Instant now, AdmissionActions& out, const Unread& unread) {
     while (const auto due = deadlines_.due(now)) {
         Seat& seat = seats_.at(*due);
-        if (!seat.request ? seat.first_message_by <= now : seat.line.is_silent(now)) {
+        const Instant over = seat.request ? seat.line.silent_at() : seat.first_message_by;
+        if (over <= now) {
+            if (seat.line.is_yet_to_be_read(unread, over, now)) {
+                deadlines_.set(*due, seat.armed, now + kLookAgain);
+                continue;
+            }
             end(*due, std::errc::timed_out);
             hang_up(*due, Refuse{std::errc::timed_out, "nothing heard"}, out);
             continue;
@@ -150,6 +155,10 @@ void WaitingRoom::advance(Instant now, AdmissionActions& out) {
         seat.line.keep_alive(now, out);
         arm(*due, seat);
     }
+}
+
+void WaitingRoom::stalled(Duration time, Instant now) {
+    for (auto& [connection, seat] : seats_) seat.line.forgive(time, now);
 }
 
 void WaitingRoom::arm(ConnectionId connection, Seat& seat) {

@@ -79,7 +79,10 @@ public:
 
     /// Refuses all who wait, and listens no more.
     void close(AdmissionActions& out);
-    void advance(Instant now, AdmissionActions& out);
+    void advance(Instant now, AdmissionActions& out, const Unread& unread = {});
+    /// This process did not run for `time` until `now`: that nobody was heard meanwhile is no
+    /// silence of theirs.
+    void stalled(Duration time, Instant now);
     [[nodiscard]] std::optional<Instant> next_deadline() const { return deadlines_.next(); }
 
     [[nodiscard]] std::size_t waiting() const { return waiting_; }

@@ -99,8 +99,8 @@ public:
         }
     }
 
-    /// How many of `wanted` packets may go out now. `octets_each` is what the longest of them
-    /// counts towards the bit rate.
+    /// How many of `wanted` packets may go out now. `octets_each`, at least 1, is what the longest
+    /// of them counts towards the bit rate.
     [[nodiscard]] std::uint32_t allowance(Instant now, std::uint32_t wanted,
                                           std::uint32_t octets_each) noexcept {
         const std::uint64_t packets = packets_.available(now);

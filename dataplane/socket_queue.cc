@@ -121,13 +121,15 @@ std::size_t SendQueue::reserve(std::span<SendBuffer> out) noexcept {
 }
 
 void SendQueue::send(std::span<const SendBuffer> filled) noexcept {
+    // Before they can be completed.
+    handed_over_.store(handed_over_.load(std::memory_order_relaxed) + filled.size(),
+                       std::memory_order_relaxed);
     for (const auto& buffer : filled) {
         // kCancelled is far above any capacity; as a length it is oversized like any other.
         const Filled one{static_cast<dpdk::Packet*>(buffer.buffer),
                          std::min(buffer.length, kCancelled - 1)};
         static_cast<void>(filled_.push(one));  // there is room for all that are out
     }
-    handed_over_ += filled.size();
 }
 
 void SendQueue::cancel(std::span<const SendBuffer> unused) noexcept {
@@ -139,7 +141,9 @@ void SendQueue::cancel(std::span<const SendBuffer> unused) noexcept {
 
 std::size_t SendQueue::in_flight() const noexcept {
     if (closed_.load(std::memory_order_relaxed)) return 0;
-    return handed_over_ - completed_.load(std::memory_order_acquire);
+    // In this order: what was completed had been handed over before.
+    const auto completed = completed_.load(std::memory_order_acquire);
+    return handed_over_.load(std::memory_order_relaxed) - completed;
 }
 
 }  // namespace dataplane

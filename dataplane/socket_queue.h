@@ -78,6 +78,7 @@ public:
     [[nodiscard]] std::size_t reserve(std::span<SendBuffer> out) noexcept;
     void send(std::span<const SendBuffer> filled) noexcept;
     void cancel(std::span<const SendBuffer> unused) noexcept;
+    /// Any thread.
     [[nodiscard]] std::size_t in_flight() const noexcept;
 
 private:
@@ -92,7 +93,7 @@ private:
     std::size_t quota_ = dpdk::kBurst;     ///< how many may be
     std::atomic<std::uint64_t> completed_{0};
     // The application's.
-    alignas(kApart) std::uint64_t handed_over_ = 0;
+    alignas(kApart) std::atomic<std::uint64_t> handed_over_{0};
 };
 
 }  // namespace joinleaf::dataplane

@@ -37,4 +37,20 @@ std::string_view name(JoinHealth health) noexcept {
     return "unknown";
 }
 
+std::string_view name(RefusalReason reason) noexcept {
+    switch (reason) {
+        case RefusalReason::policy:
+            return "policy";
+        case RefusalReason::full:
+            return "full";
+        case RefusalReason::backlog:
+            return "backlog";
+        case RefusalReason::flow:
+            return "flow";
+        case RefusalReason::application:
+            return "application";
+    }
+    return "unknown";
+}
+
 }  // namespace joinleaf

@@ -104,7 +104,8 @@ void Admitter::accept_all() {
         if (leaf) {
             leaves_.emplace(leaf->id(), Leaf{.socket = *leaf, .facts = std::move(facts)});
         } else if (leaf.error() != std::errc::connection_reset &&
-                   leaf.error() != std::errc::permission_denied) {  // those ended while they waited
+                   leaf.error() != std::errc::permission_denied &&  // those ended while they waited
+                   leaf.error() != std::errc::connection_refused) {  // and these are too many now
             return;
         }
     }

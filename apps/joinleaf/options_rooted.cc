@@ -205,6 +205,7 @@ std::optional<LeafAdmission> leaf_admission(const Typed& typed) {
     if (typed.root) admission.root = remote("--root", *typed.root);
     if (typed.listen) admission.listen = local("--listen", *typed.listen);
     admission.options.name = own_name(typed);
+    admission.options.any_data_plane = true;  // the root says
     admission.options.tls = tls_files(typed, typed.root.has_value(), "--root");
     admission.caller_data = octets_of("--caller-data", typed.caller_data);
     return admission;

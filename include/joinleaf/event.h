@@ -18,7 +18,8 @@ enum class EventType : std::uint8_t {
     /// FD_CLOSE: the session or the other end is gone (M4, M25). Event::error says why; none: the
     /// other side closed in good order; connection_aborted: expelled by the root; timed_out:
     /// nothing heard for dead_after; connection_reset: the connection broke; network_down: the
-    /// leaf's data port lost its link.
+    /// leaf's data port lost its link; operation_not_supported: the leaf that was let in cannot
+    /// take part in such a session.
     close = 4,
     talk = 8,  ///< FD_READ: the other end of an admission has said something (M9)
 };

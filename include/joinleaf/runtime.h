@@ -75,8 +75,8 @@ public:
 
     [[nodiscard]] Status status() const;
 
-    /// Closes every socket, lets the IGMP leaves and their repeats out (at most `linger`), and
-    /// stops the workers. Idempotent; the destructor does the same.
+    /// Closes every socket, each as by Socket::close(), lets the IGMP leaves and their repeats out
+    /// (at most `linger`), and stops the workers. Idempotent; the destructor does the same.
     void stop(std::chrono::milliseconds linger = std::chrono::milliseconds(2500));
 
     class Impl;

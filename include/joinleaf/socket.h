@@ -43,9 +43,19 @@ struct AdmissionOptions {
     std::chrono::milliseconds dead_after{3000};  ///< silence after which a leaf is gone (M4, M25)
     std::size_t max_leaves = 16384;
     std::string policy;  ///< a TOML file of who gets in, asked before the application; empty: all
-    /// Told of each whom the policy does not let in, and why. On the control thread: it must not
-    /// block, nor call this library.
+    /// Told of whom the root has turned away before its application was asked (the policy,
+    /// max_leaves, the backlog, M15), and why. A flood of them is told in part, with how many were
+    /// not; AdmissionStatus::refused counts all. On the control thread: it must not block, nor call
+    /// this library.
     std::function<void(const Peer&, std::string_view why)> refused;
+    /// A leaf's: it takes part in sessions of either data plane, whatever the scheme says that it
+    /// was opened with; for programs that leave that to the root. If not, a session of the other
+    /// data plane is operation_not_supported.
+    bool any_data_plane = false;
+    /// Closing does not overtake data: what was handed to the Sender leaves first, for at most this
+    /// long, and then the other side is told. What has not left by then is dropped and counted as
+    /// sender_closed. Zero: nothing is waited for. Roots and leaves.
+    std::chrono::milliseconds linger{500};
 };
 
 struct SocketOptions {
@@ -98,21 +108,35 @@ public:
     /// asks the root that listens at `peer` for admittance. From a root the socket returned stands
     /// for that leaf: not for data, but for FD_CLOSE, expulsion by close(), and say(). Blocking and
     /// nonblocking as above.
-    /// Errors: connection_refused, timed_out, permission_denied (TLS), address_not_available,
-    /// operation_not_supported (the flow cannot be met, M15), message_size (M14), and as above.
+    /// Errors: connection_refused (rejected, no room, or nobody listens), timed_out,
+    /// permission_denied (policy, TLS), address_not_available, operation_not_supported (the flow
+    /// cannot be met, M15, or the root's data plane is another: see any_data_plane),
+    /// message_size (M14), and as above.
     Result<Socket> join_leaf(const ControlEndpoint& peer, const AdmissionRequest& request = {});
 
     /// M13: takes requests (a root) or invitations (a leaf) at `local`, at most `backlog` pending
-    /// ones (M19). FD_ACCEPT tells of each.
-    /// Errors: invalid_argument, address_in_use, address_not_available, operation_not_supported.
+    /// ones (M19). FD_ACCEPT tells of each. Called again with the same `local` it changes the
+    /// backlog.
+    /// Errors: invalid_argument (no backlog, or it listens elsewhere already), address_in_use,
+    /// address_not_available, operation_not_supported.
     Result<void> listen(const ControlEndpoint& local, std::size_t backlog = 16);
     /// M16 to M18: the oldest pending one. `condition` is asked on the calling thread. At a root:
     /// the socket that stands for the leaf; its FD_CONNECT comes when the leaf has confirmed that
     /// it receives. At a leaf: the socket that receives the session's data, connected when its
     /// FD_CONNECT has come (blocking: when this returns). Errors: operation_would_block (nothing
-    /// pending, or deferred), connection_refused (the condition rejected it), connection_reset,
-    /// permission_denied, invalid_argument (no listen).
+    /// pending, or deferred), connection_refused (the condition rejected it, or the policy does not
+    /// let it in any more; others may be pending), connection_reset (withdrawn), permission_denied
+    /// (timed out), invalid_argument (no listen).
     Result<Socket> accept(const Condition& condition = {});
+    /// Reads the files of AdmissionOptions::policy and ::tls again. What they say holds for whoever
+    /// asks, is invited or connects from now on, and for those who wait for accept(). Leaves that
+    /// are in stay, also those that would not be let in now, and count for the new policy's
+    /// max_leaves: expelling is the application's. With an error in any of the files all stay as
+    /// they were, and RuntimeOptions::log has the sentence that names it. Sockets that share a
+    /// listening leaf's connections share its TLS.
+    /// Errors: invalid_argument (a file), operation_not_supported (a nonrooted control plane, or a
+    /// socket that stands for a leaf), not_a_socket.
+    Result<void> reload_admission();
     /// M14: the callee data of a join that has completed; the caller data of an accepted one.
     [[nodiscard]] Result<UserData> peer_data() const;
     /// Who is on the other end of a socket that join_leaf or accept gave.
@@ -146,9 +170,10 @@ public:
     [[nodiscard]] Result<Instant> connected_at() const;
     [[nodiscard]] SocketId id() const noexcept;
 
-    /// Leaves the group (M26) and ends the socket; cancels a pending join (M11). When it returns,
-    /// the socket's handler and inline source are no longer called; so it must not be called by
-    /// them. Idempotent.
+    /// Leaves the group (M26) and ends the socket; cancels a pending join (M11). In a rooted
+    /// session it lets out first what the Sender was handed (AdmissionOptions::linger). When it
+    /// returns, the socket's handler and inline source are no longer called; so it must not be
+    /// called by them. Idempotent.
     void close();
 
     class Impl;

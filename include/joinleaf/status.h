@@ -1,4 +1,5 @@
-// What a runtime knows of itself: ports, groups and their join health, counters and losses.
+// What a runtime knows of itself: ports, groups and their join health, who was let in, counters and
+// losses.
 #pragma once
 
 #include <joinleaf/address.h>
@@ -117,6 +118,37 @@ struct MembershipStatus {
     std::uint64_t source_filtered = 0;
 };
 
+/// Why a root did not let a leaf in.
+enum class RefusalReason : std::uint8_t {
+    policy,       ///< the file of AdmissionOptions::policy does not allow it
+    full,         ///< AdmissionOptions::max_leaves, or as many as the policy lets in
+    backlog,      ///< as many wait for accept() as listen() allows (M19)
+    flow,         ///< it demands what the session does not carry (M15)
+    application,  ///< accept()'s condition has rejected it (M16)
+};
+inline constexpr std::size_t kRefusalReasonCount = 5;
+[[nodiscard]] std::string_view name(RefusalReason reason) noexcept;
+
+/// By RefusalReason.
+using RefusalCounts = std::array<std::uint64_t, kRefusalReasonCount>;
+
+/// A root with a rooted control plane: who is there, and who has been. `admitted` is always
+/// `members` + `left` + `expelled` + `lost`.
+struct AdmissionStatus {
+    std::uint32_t socket = 0;
+    std::size_t port = 0;
+    GroupEndpoint group;
+    std::size_t members = 0;        ///< leaves that receive
+    std::size_t joining = 0;        ///< let in or invited, and not confirmed yet
+    std::size_t pending = 0;        ///< waiting for accept()
+    std::uint64_t admitted = 0;     ///< members that ever were
+    std::uint64_t left = 0;         ///< members that went in good order
+    std::uint64_t expelled = 0;     ///< members that this root has expelled
+    std::uint64_t lost = 0;         ///< members that broke, fell silent or lost their link
+    std::uint64_t unconfirmed = 0;  ///< let in, and gone before they were members
+    RefusalCounts refused{};
+};
+
 struct WorkerStatus {
     std::uint32_t lcore = 0;
     std::uint64_t turns = 0;
@@ -130,6 +162,7 @@ struct Status {
     bool hugepages = false;
     std::vector<PortStatus> ports;
     std::vector<MembershipStatus> memberships;
+    std::vector<AdmissionStatus> admissions;  ///< one for each root, by socket
     std::vector<WorkerStatus> workers;
 };
 

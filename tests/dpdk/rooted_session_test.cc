@@ -226,6 +226,47 @@ TEST_F(RootedNetwork, M21_WhoIsNotAdmittedDoesNotReachTheRoot) {
     EXPECT_TRUE(is_silent(root_receiver));
 }
 
+// A leaf may send when it has its FD_CONNECT, whenever the root gets to know of that; and no more
+// when it has never confirmed.
+TEST_F(RootedNetwork, M21_AnAdmittedLeafsDataIsTakenBeforeItHasConfirmed) {
+    Socket root = open_root();
+    SocketOptions options = root_options();
+    options.receiver = nullptr;
+    options.admission.session.root_address = Ipv4Address(10, 9, 0, 1);
+    auto decoy = leaf_runtime.open(options);
+    ASSERT_TRUE(decoy);
+    const auto decoy_at = free_endpoint();
+    ASSERT_TRUE(decoy->listen(decoy_at));
+    Leaf other = open_leaf(1);  // lets the leaf's address speak, whoever has admitted it
+    auto accepted = accepting(*decoy);
+    ASSERT_TRUE(other.socket.join_leaf(decoy_at));
+    const auto at_decoy = accepted.get();
+    ASSERT_TRUE(at_decoy);
+    auto sender = other.socket.sender();
+    ASSERT_TRUE(sender);
+
+    auto asked = accepting(root);
+    const MuteLeaf mute(root_at, Ipv4Address(10, 9, 0, 3));
+    auto at_root = asked.get();
+    ASSERT_TRUE(at_root);
+    EXPECT_TRUE(eventually([&] {  // Admit has been sent when the worker knows
+        send(*sender, "in");
+        return !receive(root_receiver, 10ms).empty();
+    }));
+    EXPECT_EQ(error_of(at_root->say({})), std::errc::not_connected);
+    const auto closed = next_close(root_events);
+    ASSERT_TRUE(closed);
+    EXPECT_EQ(closed->socket, at_root->id());
+    EXPECT_EQ(closed->error, std::errc::timed_out);
+    EXPECT_TRUE(eventually([&] {
+        send(*sender, "out");
+        return is_silent(root_receiver);
+    }));
+    const auto status = root_runtime->status().admissions.at(0);
+    EXPECT_EQ(status.unconfirmed, 1U);
+    EXPECT_EQ(status.admitted, 0U);
+}
+
 TEST_F(RootedNetwork, M22_AnyMembersDataReachesAllOthers) {
     Socket root = open_root(kRootedControl);
     Leaf one = let_in(root, 0, kRootedControl);
@@ -280,6 +321,118 @@ TEST_F(RootedNetwork, M25_ClosingTheRootIsFdCloseOnBothSidesForEachLeaf) {
     EXPECT_THAT(at_root, UnorderedElementsAre(one.at_root.id(), two.at_root.id()));
     EXPECT_THAT(at_leaves, UnorderedElementsAre(one.socket.id(), two.socket.id()));
     EXPECT_THAT(leaf_runtime.status().memberships, IsEmpty());
+}
+
+// A root that ends its session as soon as it has handed everything over: a leaf that has heard of
+// the end has everything.
+class RootedEnd : public RootedNetwork {
+protected:
+    static constexpr int kDatagrams = 60;
+
+    /// 200 datagrams a second: the last leaves 150 ms after it was handed over.
+    SocketOptions slow_root(std::chrono::milliseconds linger) {
+        SocketOptions options = root_options();
+        options.admission.linger = linger;
+        options.sender.packets_per_second = 200;
+        return options;
+    }
+    static void send_all(Sender& sender) {
+        for (int i = 0; i < kDatagrams; ++i) send(sender, ".");
+    }
+    static std::size_t received_until_close(Leaf& leaf, EventQueue& events) {
+        std::size_t received = 0;
+        bool is_closed = false;
+        while (true) {
+            const auto some = receive(leaf.receiver, 10ms).size();
+            received += some;
+            if (is_closed && some == 0) return received;
+            if (const auto event = events.next(); event && event->type == EventType::close) {
+                EXPECT_FALSE(event->error) << event->error.message();
+                is_closed = true;
+            }
+        }
+    }
+    std::uint64_t dropped() {
+        const auto drops = root_runtime->status().ports[0].counters.drops;
+        return drops[static_cast<std::size_t>(DropReason::sender_closed)];
+    }
+};
+
+TEST_F(RootedEnd, M25_TheFarewellDoesNotOvertakeData) {
+    auto root = root_runtime->open(slow_root(5s));
+    ASSERT_TRUE(root);
+    ASSERT_TRUE(root->listen(root_at));
+    Leaf leaf = let_in(*root, 0);
+    auto sender = root->sender();
+    ASSERT_TRUE(sender);
+    send_all(*sender);
+    root->close();
+    EXPECT_EQ(received_until_close(leaf, leaf_events), static_cast<std::size_t>(kDatagrams));
+    EXPECT_EQ(dropped(), 0U);
+}
+
+// At full speed, when the farewell comes while the leaf's worker is still busy with what lies
+// before it in the port.
+TEST_F(RootedEnd, M4_TheLastBurstIsDeliveredBeforeFdClose) {
+    for (int round = 0; round < 5; ++round) {
+        Socket root = open_root();
+        Leaf leaf = let_in(root, 0);
+        auto sender = root.sender();
+        ASSERT_TRUE(sender);
+        for (int i = 0; i < 500; ++i) send(*sender, ".");
+        root.close();
+        EXPECT_EQ(received_until_close(leaf, leaf_events), 500U);
+        while (root_events.next()) {
+        }
+    }
+}
+
+TEST_F(RootedEnd, M25_NorDoesItWhenTheRuntimeStops) {
+    auto root = root_runtime->open(slow_root(5s));
+    ASSERT_TRUE(root);
+    ASSERT_TRUE(root->listen(root_at));
+    Leaf leaf = let_in(*root, 0);
+    auto sender = root->sender();
+    ASSERT_TRUE(sender);
+    send_all(*sender);
+    root_runtime->stop(5s);
+    EXPECT_EQ(received_until_close(leaf, leaf_events), static_cast<std::size_t>(kDatagrams));
+}
+
+TEST_F(RootedEnd, M25_ALeafsLastWordsReachTheRootToo) {
+    Socket root = open_root();
+    Leaf leaf{.receiver = *leaf_runtime.open_receiver({.port = 0})};
+    SocketOptions options{.scheme = kRootedRooted, .port = 0, .receiver = &leaf.receiver};
+    options.sender.packets_per_second = 200;
+    leaf.socket = leaf_runtime.open(options).value();
+    admit(root, leaf);
+    auto sender = leaf.socket.sender();
+    ASSERT_TRUE(sender);
+    send_all(*sender);
+    leaf.socket.close();
+    std::size_t received = 0;
+    while (const auto some = receive(root_receiver, 100ms).size()) received += some;
+    EXPECT_EQ(received, static_cast<std::size_t>(kDatagrams));
+}
+
+// The wait is bounded, and what did not leave is counted.
+TEST_F(RootedEnd, M25_LingerBoundsHowLongDataIsWaitedFor) {
+    for (const auto linger : {0ms, 50ms}) {
+        const auto before = dropped();
+        auto root = root_runtime->open(slow_root(linger));
+        ASSERT_TRUE(root);
+        ASSERT_TRUE(root->listen(root_at));
+        Leaf leaf = let_in(*root, 0);
+        auto sender = root->sender();
+        ASSERT_TRUE(sender);
+        send_all(*sender);
+        const auto began = std::chrono::steady_clock::now();
+        root->close();
+        EXPECT_GE(std::chrono::steady_clock::now() - began, linger);
+        const auto received = received_until_close(leaf, leaf_events);
+        EXPECT_LT(received, static_cast<std::size_t>(kDatagrams));
+        EXPECT_TRUE(eventually([&] { return dropped() - before == kDatagrams - received; }));
+    }
 }
 
 TEST_F(RootedNetwork, M4_WhenItsRuntimeIsDestroyedEveryLeafGetsFdClose) {

@@ -85,16 +85,21 @@ std::string receive(Receiver& receiver, std::chrono::milliseconds patience) {
 
 bool is_silent(Receiver& receiver) { return receive(receiver, 100ms).empty(); }
 
-MuteLeaf::MuteLeaf(ControlEndpoint root) : descriptor_(tcp_socket()) {
+MuteLeaf::MuteLeaf(ControlEndpoint root, Ipv4Address data_address) : descriptor_(tcp_socket()) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(root.address.value());
     address.sin_port = htons(root.port.value());
-    const auto request = controlplane::encode_frame(
-        controlplane::JoinRequest{.name = "mute", .data_address = Ipv4Address(10, 9, 0, 9)});
-    if (connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-        write(descriptor_, request->data(), request->size()) != std::ssize(*request)) {
+    if (connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         throw std::system_error(errno, std::generic_category(), "a leaf that asks");
+    }
+    say(controlplane::JoinRequest{.name = "mute", .data_address = data_address});
+}
+
+void MuteLeaf::say(const controlplane::AdmissionMessage& message) const {
+    const auto frame = controlplane::encode_frame(message);
+    if (write(descriptor_, frame->data(), frame->size()) != std::ssize(*frame)) {
+        throw std::system_error(errno, std::generic_category(), "a leaf that speaks");
     }
 }
 

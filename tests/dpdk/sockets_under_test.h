@@ -1,6 +1,7 @@
 // Sockets under test: on wires inside the process, admission over TCP on the loopback interface.
 #pragma once
 
+#include <controlplane/admission_message.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <joinleaf/runtime.h>
@@ -37,13 +38,15 @@ std::string receive(Receiver& receiver, std::chrono::milliseconds patience = 5s)
 /// Nothing comes, although there was time for it.
 bool is_silent(Receiver& receiver);
 
-/// A peer that connects and says it wants to be let in, and then nothing more.
+/// A peer that connects and says it wants to be let in, and then only what it is told to say.
 class MuteLeaf {
 public:
-    explicit MuteLeaf(ControlEndpoint root);
+    explicit MuteLeaf(ControlEndpoint root, Ipv4Address data_address = Ipv4Address(10, 9, 0, 9));
     ~MuteLeaf();
     MuteLeaf(const MuteLeaf&) = delete;
     MuteLeaf& operator=(const MuteLeaf&) = delete;
+
+    void say(const controlplane::AdmissionMessage& message) const;
 
 private:
     int descriptor_;

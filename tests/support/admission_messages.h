@@ -36,8 +36,10 @@ inline controlplane::JoinRequest a_request() {
 }
 
 inline controlplane::Admit an_admission() {
-    return controlplane::Admit{
-        .offer = an_offer(), .callee_data = {}, .dead_after = std::chrono::milliseconds(3000)};
+    return controlplane::Admit{.offer = an_offer(),
+                               .callee_data = {},
+                               .dead_after = std::chrono::milliseconds(3000),
+                               .name = "root"};
 }
 
 inline controlplane::Invite an_invitation() {
@@ -152,7 +154,8 @@ inline controlplane::AdmissionMessage draw_message() {
         case 1:
             return Admit{.offer = draw_offer(),
                          .callee_data = *any_user_data(),
-                         .dead_after = draw_dead_after()};
+                         .dead_after = draw_dead_after(),
+                         .name = *any_text()};
         case 2:
             return Invite{.name = *any_text(),
                           .offer = draw_offer(),

@@ -84,6 +84,11 @@ std::string describe(const AdmissionAction& action) {
                 return fmt::format("leaf {} invited {}{}", number(a.leaf), describe(a.error),
                                    said(a.callee_data));
             },
+            [&](const LeafRefused& a) { return fmt::format("refused {}", name(a.reason)); },
+            [&](const LeafAdmitted& a) {
+                return fmt::format("leaf {} admitted {}", number(a.leaf),
+                                   a.data_address.to_string());
+            },
             [&](const LeafConnected& a) {
                 return fmt::format("leaf {} connected {}", number(a.leaf),
                                    a.data_address.to_string());

@@ -21,7 +21,8 @@ TEST(Invite, IsDoneWhenTheLeafHasConfirmed) {
     AcceptInvite agreed = accept_invite();
     agreed.callee_data = bytes("gladly");
     root.hears(1, agreed);
-    EXPECT_THAT(root.did(), IsEmpty());  // it has yet to join the group
+    // It has yet to join the group; its data may come from now on.
+    EXPECT_THAT(root.did(), ElementsAre("leaf 1 admitted 10.0.0.7", "1: Admit"));
     EXPECT_FALSE(root.root.is_member(*leaf));
     root.hears(1, Confirm{});
     EXPECT_THAT(root.did(),
@@ -112,6 +113,7 @@ TEST(Invite, CancelledEndsInOneEventAndTellsTheLeaf) {
         RootUnderTest root;
         const LeafId leaf = root.invited(1);
         if (agreed) root.hears(1, accept_invite());
+        root.did();
         root.root.cancel_invite(leaf, root.actions);
         EXPECT_THAT(root.did(), ElementsAre("1: Farewell ok", "1: hang up",
                                             "leaf 1 invited operation_canceled"));
@@ -150,6 +152,7 @@ TEST(Invite, GoesOnBesideRequests) {
     const LeafId asking = root.member(2);
     EXPECT_TRUE(root.root.is_member(asking));
     root.hears(1, accept_invite());
+    root.did();
     root.hears(1, Confirm{});
     EXPECT_THAT(root.did(), ElementsAre("leaf 1 connected 10.0.0.7", "leaf 1 invited ok"));
     EXPECT_EQ(root.root.members().size(), 2U);
@@ -177,8 +180,8 @@ TEST(Invite, OfAnUnusableAddressSendsNothing) {
 
 TEST(Invite, OfALeafThatTheScreenTurnsAwayIsDenied) {
     AdmissionRootOptions options = root_options();
-    options.screen = [](const Peer& leaf, const SessionOffer& usual) -> Result<SessionOffer> {
-        if (leaf.name == "stranger") return failure(std::errc::permission_denied);
+    options.screen = [](const Peer& leaf, const SessionOffer& usual, Acquaintance) -> Screened {
+        if (leaf.name == "stranger") return tl::unexpected(Denial{});
         return usual;
     };
     RootUnderTest root(options);
@@ -186,8 +189,24 @@ TEST(Invite, OfALeafThatTheScreenTurnsAwayIsDenied) {
     AcceptInvite accept = accept_invite();
     accept.name = "stranger";
     root.hears(1, accept);
-    EXPECT_THAT(root.did(), ElementsAre("1: Farewell permission_denied", "1: hang up",
-                                        "leaf 1 invited permission_denied"));
+    EXPECT_THAT(root.did(), ElementsAre("refused policy", "1: Farewell permission_denied",
+                                        "1: hang up", "leaf 1 invited permission_denied"));
+}
+
+// A policy that goes by name cannot decide before the leaf has said its name.
+TEST(Invite, TheScreenIsToldWhetherTheLeafHasSaidItsName) {
+    std::vector<std::pair<Acquaintance, std::string>> asked;
+    AdmissionRootOptions options = root_options();
+    options.screen = [&](const Peer& leaf, const SessionOffer& usual,
+                         Acquaintance known) -> Screened {
+        asked.emplace_back(known, leaf.name);
+        return usual;
+    };
+    RootUnderTest root(options);
+    root.invited(1);
+    root.hears(1, accept_invite());
+    EXPECT_THAT(asked, ElementsAre(std::pair(Acquaintance::by_address, std::string()),
+                                   std::pair(Acquaintance::by_name, std::string("leaf"))));
 }
 
 // ---- At the listening leaf ----
@@ -201,13 +220,16 @@ TEST(Invitation, IsPendingThenAgreedThenJoined) {
     EXPECT_THAT(listener.did(), ElementsAre("pending"));
     auto leaf = listener.accept(always(Verdict::accept, "gladly"));
     ASSERT_TRUE(leaf && *leaf);
-    EXPECT_THAT(listener.did(), ElementsAre("1: AcceptInvite \"gladly\"", "join 232.1.1.1"));
+    EXPECT_THAT(listener.did(), ElementsAre("1: AcceptInvite \"gladly\""));
     EXPECT_TRUE((*leaf)->is_pending());
+    EXPECT_FALSE((*leaf)->is_in_group());  // it is for the root to admit it
     EXPECT_EQ((*leaf)->connection(), line(1));
     EXPECT_EQ((*leaf)->root().name, "root");
     EXPECT_EQ((*leaf)->root().data_address, kRootData);
 
     AdmissionActions actions;
+    (*leaf)->received(line(1), admit_message(), listener.now, actions);
+    EXPECT_THAT(describe(std::exchange(actions, {})), ElementsAre("join 232.1.1.1"));
     const Instant left = listener.now + 3ms;
     (*leaf)->group_joined(left, {}, listener.now + 5ms, actions);
     EXPECT_EQ(std::get<JoinDone>(actions.at(1)).at, left);
@@ -258,7 +280,7 @@ TEST(Invitation, RejectedIsRefusedAndDeferredStays) {
     EXPECT_FALSE(listener.accept(always(Verdict::reject)).value());
     EXPECT_THAT(listener.did(), ElementsAre("1: Refuse connection_refused", "1: hang up"));
     EXPECT_TRUE(listener.accept().value());
-    EXPECT_THAT(listener.did(), ElementsAre("2: AcceptInvite", "join 232.1.1.1"));
+    EXPECT_THAT(listener.did(), ElementsAre("2: AcceptInvite"));
 }
 
 // M17
@@ -307,6 +329,36 @@ TEST(Invitation, ToLessThanTheLeafNeedsIsRefused) {
     invite.offer.from_root = {.datagram_octets = 1400};
     listener.invitation(2, invite);
     EXPECT_THAT(listener.did(), ElementsAre("pending"));
+}
+
+// M3
+TEST(Invitation, ToTheOtherDataPlaneIsRefused) {
+    for (const Plane own : {Plane::rooted, Plane::nonrooted}) {
+        AdmissionListenerOptions options = listener_options();
+        options.leaf.data_plane = own;
+        ListenerUnderTest listener(options);
+        Invite invite = invite_message();
+        invite.offer.scheme.data = own == Plane::rooted ? Plane::nonrooted : Plane::rooted;
+        listener.invitation(1, invite);
+        EXPECT_THAT(listener.did(), ElementsAre("1: Refuse operation_not_supported", "1: hang up"));
+        EXPECT_TRUE(listener.holds_nothing());
+        invite.offer.scheme.data = own;
+        listener.invitation(2, invite);
+        EXPECT_THAT(listener.did(), ElementsAre("pending"));
+    }
+}
+
+// M16: the root has thought better of it, or its policy has: no group is joined, and no event but
+// one.
+TEST(Invitation, ThatTheRootTakesBackAfterItWasAgreedToIsRefused) {
+    ListenerUnderTest listener;
+    listener.invitation(1);
+    auto leaf = listener.accept();
+    ASSERT_TRUE(leaf && *leaf);
+    AdmissionActions actions;
+    (*leaf)->received(line(1), Farewell{std::errc::permission_denied}, listener.now, actions);
+    EXPECT_THAT(describe(actions), ElementsAre("1: hang up", "joined permission_denied"));
+    EXPECT_FALSE((*leaf)->is_pending());
 }
 
 // M14
@@ -363,7 +415,7 @@ TEST(Listener, CloseRefusesWhatWaitsAndLeavesTheAcceptedAlone) {
     EXPECT_THAT(listener.did(), ElementsAre("2: Refuse connection_refused", "2: hang up",
                                             "3: Refuse connection_refused", "3: hang up"));
     EXPECT_TRUE(listener.holds_nothing());
-    EXPECT_TRUE((*leaf)->is_in_group());
+    EXPECT_TRUE((*leaf)->is_pending());
     EXPECT_EQ(listener.accept().error(), error(std::errc::not_a_socket));
     EXPECT_EQ(listener.listener.listen(1), failure(std::errc::not_a_socket));
 }

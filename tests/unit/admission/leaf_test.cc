@@ -243,9 +243,70 @@ TEST(Leaf, ANonrootedDataPlaneNeedsNoRootAddress) {
     Admit admit = admit_message();
     admit.offer.scheme.data = Plane::nonrooted;
     admit.offer.root_address = Ipv4Address();
-    LeafUnderTest leaf;
+    AdmissionLeafOptions options = leaf_options();
+    options.data_plane = Plane::nonrooted;
+    LeafUnderTest leaf(options);
     leaf.asked().hears(1, admit);
     EXPECT_THAT(leaf.did(), ElementsAre("join 232.1.1.1"));
+}
+
+// M3: opened for the one data plane, offered the other. The root, which has let it in, is told.
+TEST(Leaf, AnOfferOfTheOtherDataPlaneIsRefused) {
+    for (const Plane own : {Plane::rooted, Plane::nonrooted}) {
+        AdmissionLeafOptions options = leaf_options();
+        options.data_plane = own;
+        Admit admit = admit_message();
+        admit.offer.scheme.data = own == Plane::rooted ? Plane::nonrooted : Plane::rooted;
+        LeafUnderTest leaf(options);
+        leaf.asked().hears(1, admit);
+        EXPECT_THAT(leaf.did(), ElementsAre("1: Refuse operation_not_supported", "1: hang up",
+                                            "joined operation_not_supported"));
+        EXPECT_TRUE(leaf.holds_nothing());
+    }
+    RootUnderTest root;
+    root.admitted(1);
+    root.hears(1, Refuse{std::errc::operation_not_supported, "the other plane"});
+    EXPECT_THAT(root.did(), ElementsAre("1: hang up", "leaf 1 closed operation_not_supported"));
+    EXPECT_TRUE(root.holds_nothing());
+}
+
+// M3
+TEST(Leaf, MayLeaveTheDataPlaneToTheRoot) {
+    for (const Plane offered : {Plane::rooted, Plane::nonrooted}) {
+        AdmissionLeafOptions options = leaf_options();
+        options.data_plane.reset();
+        Admit admit = admit_message();
+        admit.offer.scheme.data = offered;
+        LeafUnderTest leaf(options);
+        leaf.asked().hears(1, admit);
+        EXPECT_THAT(leaf.did(), ElementsAre("join 232.1.1.1"));
+    }
+}
+
+// M6: who it has been admitted by, in the root's own words.
+TEST(Leaf, KnowsTheNameOfTheRootThatAdmittedIt) {
+    LeafUnderTest leaf;
+    Admit admit = admit_message();
+    admit.name = "feed";
+    leaf.asked().hears(1, admit);
+    EXPECT_EQ(leaf.leaf.root().name, "feed");
+    EXPECT_EQ(leaf.leaf.root().data_address, kRootData);
+    admit.name.resize(kMaxName + 1, 'x');
+    LeafUnderTest other;
+    other.asked().hears(1, admit);
+    EXPECT_THAT(other.did(),
+                ElementsAre("1: Refuse message_size", "1: hang up", "joined message_size"));
+}
+
+TEST(Leaf, DemandsThatCannotBeSaidAreInvalid) {
+    LeafUnderTest leaf;
+    for (const FlowSpec& flow :
+         {FlowSpec{.datagram_octets = kMaxUdpPayload + 1}, FlowSpec{.latency = kMaxLatency + 1us},
+          FlowSpec{.latency = -1us}}) {
+        EXPECT_EQ(leaf.request(1, {.from_root = flow}), failure(std::errc::invalid_argument));
+        EXPECT_EQ(leaf.request(1, {.to_root = flow}), failure(std::errc::invalid_argument));
+    }
+    EXPECT_THAT(leaf.did(), IsEmpty());
 }
 
 TEST(Options, ThatMakeNoSenseAreRefusedAtOnce) {
@@ -261,6 +322,9 @@ TEST(Options, ThatMakeNoSenseAreRefusedAtOnce) {
     EXPECT_THROW(AdmissionRoot{root}, std::system_error);
     root = root_options();
     root.offer.scheme = kSourceSpecific;
+    EXPECT_THROW(AdmissionRoot{root}, std::system_error);
+    root = root_options();
+    root.offer.to_root.datagram_octets = kMaxUdpPayload + 1;
     EXPECT_THROW(AdmissionRoot{root}, std::system_error);
     root = root_options();
     root.offer.root_address = Ipv4Address();

@@ -113,6 +113,24 @@ TEST(Membership, ClosingTheRootEndsItForEveryLeaf) {
     EXPECT_TRUE(root.holds_nothing());
 }
 
+// Admit may be on its way for long, and until it is there the leaf does not know dead_after.
+TEST(KeepAlive, ComesAtTheWaitingPaceUntilTheLeafHasConfirmed) {
+    AdmissionRootOptions options = root_options();
+    options.dead_after = 1h;
+    RootUnderTest root(options);
+    root.admitted(1);
+    root.invited(2);
+    root.hears(2, accept_invite());
+    root.did();
+    root.advance(1s);
+    EXPECT_THAT(root.did(), ElementsAre("1: KeepAlive", "2: KeepAlive"));
+    root.hears(1, Confirm{});
+    root.hears(2, Confirm{});
+    root.did();
+    root.advance(19min);
+    EXPECT_THAT(root.did(), IsEmpty());
+}
+
 TEST(KeepAlive, IsSentByTheRootOnlyWhenNothingElseWas) {
     RootUnderTest root;
     const LeafId leaf = root.member(1);
@@ -144,6 +162,101 @@ TEST(KeepAlive, AdvancingLateIsAdvancingOnce) {
                 ElementsAre("1: Farewell timed_out", "1: hang up", "leaf 1 closed timed_out"));
 }
 
+// A process that was stopped has heard nothing, and that is not the others' fault: what waits is
+// read before anybody is given up.
+TEST(Stall, NobodyIsGivenUpWhoseWordsWaitToBeRead) {
+    RootUnderTest root;
+    root.member(1);
+    root.member(2);
+    root.admitted(3);
+    root.invited(4);
+    root.request(5);
+    root.did();
+    root.unread = {line(1), line(3), line(4), line(5)};
+    root.wake_after(60s);
+    EXPECT_THAT(root.did(),
+                ElementsAre("2: Farewell timed_out", "2: hang up", "leaf 2 closed timed_out"));
+    root.unread.clear();
+    root.hears(1, KeepAlive{});
+    root.hears(3, Confirm{});
+    root.hears(4, accept_invite());
+    root.hears(5, KeepAlive{});
+    root.did();
+    root.wake_after(kLookAgain);
+    // A request and a member go on; the invitation's 30 s were over.
+    EXPECT_THAT(root.did(), testing::UnorderedElementsAre(
+                                "5: KeepAlive", "1: KeepAlive", "3: KeepAlive",
+                                "4: Farewell timed_out", "4: hang up", "leaf 4 invited timed_out"));
+    EXPECT_EQ(root.root.members().size(), 2U);
+    EXPECT_EQ(root.root.pending_count(), 1U);
+}
+
+// Both sides were stopped, as when a machine sleeps: nothing waits, and nobody has been silent.
+TEST(Stall, WhatCouldNotBeHeardIsNoSilence) {
+    RootUnderTest root;
+    root.member(1);
+    root.request(2);
+    LeafUnderTest leaf;
+    leaf.joined();
+    ListenerUnderTest listener;
+    listener.invitation(1);
+    root.advance(900ms);
+    leaf.advance(900ms);
+    listener.advance(900ms);
+    root.root.stalled(60s, root.now + 60s);
+    leaf.leaf.stalled(60s, leaf.now + 60s);
+    listener.listener.stalled(60s, listener.now + 60s);
+    root.wake_after(60s);
+    leaf.wake_after(60s);
+    listener.now += 60s;
+    listener.listener.advance(listener.now, listener.actions);
+    root.did();
+    root.advance(2099ms);
+    leaf.advance(2099ms);
+    listener.advance(2099ms);
+    EXPECT_EQ(root.root.members().size(), 1U);
+    EXPECT_EQ(root.root.pending_count(), 1U);
+    EXPECT_TRUE(leaf.leaf.is_connected());
+    EXPECT_EQ(listener.listener.pending_count(), 1U);
+    root.advance(1ms);  // 3 s in which something could have been heard
+    leaf.advance(1ms);
+    listener.advance(1ms);
+    EXPECT_EQ(root.root.pending_count(), 0U);
+    EXPECT_EQ(root.root.members().size(), 0U);
+    EXPECT_FALSE(leaf.leaf.is_connected());
+    EXPECT_EQ(listener.listener.pending_count(), 0U);
+}
+
+// Octets that never become a message keep nobody alive.
+TEST(Stall, WhatIsNeverReadPutsTheEndOffByDeadAfterAtMost) {
+    RootUnderTest root;
+    root.member(1);
+    root.unread = {line(1)};
+    root.wake_after(10s);
+    root.advance(2980ms);
+    EXPECT_EQ(root.root.leaf_count(), 1U);
+    root.did();
+    root.advance(20ms);
+    EXPECT_THAT(root.did(),
+                ElementsAre("1: Farewell timed_out", "1: hang up", "leaf 1 closed timed_out"));
+    EXPECT_TRUE(root.holds_nothing());
+}
+
+// Whoever talks all the time and never confirms gains no more than that, either.
+TEST(Stall, WordsBesideTheMatterDoNotPutTheEndOff) {
+    RootUnderTest root;
+    root.admitted(1);
+    root.unread = {line(1)};
+    const Instant began = root.now;
+    while (root.root.leaf_count() != 0) {
+        root.hears(1, KeepAlive{});
+        root.advance(100ms);
+        ASSERT_LT(root.now - began, 20s);
+    }
+    EXPECT_GE(root.now - began, 10s);  // its time to confirm
+    EXPECT_LE(root.now - began, 10s + 3s + 100ms);
+}
+
 // M9
 TEST(SideTalk, GoesBothWaysOnceConnected) {
     RootUnderTest root;
@@ -156,6 +269,27 @@ TEST(SideTalk, GoesBothWaysOnceConnected) {
     EXPECT_TRUE(other.leaf.say(bytes("yes?"), other.now, other.actions));
     other.hears(1, SideTalk{bytes("psst")});
     EXPECT_THAT(other.did(), ElementsAre("1: SideTalk \"yes?\"", "root said \"psst\""));
+}
+
+TEST(Counters, EveryMemberThatEverWasIsThereOrLeftOrExpelledOrLost) {
+    RootUnderTest root;
+    root.member(1);
+    root.hears(1, Farewell{});
+    root.root.expel(root.member(2), root.actions);
+    root.member(3);
+    root.breaks(3);
+    root.member(4);
+    root.hears(4, Farewell{std::errc::network_down});
+    root.admitted(5);
+    root.breaks(5);
+    root.member(6);
+    const auto& counters = root.root.counters();
+    EXPECT_EQ(counters.left, 1U);
+    EXPECT_EQ(counters.expelled, 1U);
+    EXPECT_EQ(counters.lost, 2U);
+    EXPECT_EQ(counters.unconfirmed, 1U);
+    EXPECT_EQ(counters.members, 5U);
+    EXPECT_EQ(root.root.members().size(), 1U);
 }
 
 // M9
@@ -268,10 +402,66 @@ TEST(Session, AnInvitationThatWaitedIsNotDeadOnArrival) {
     auto leaf = listener.accept();
     ASSERT_TRUE(leaf && *leaf);
     AdmissionActions actions;
-    (*leaf)->advance(listener.now + 99ms, actions);
+    (*leaf)->advance(listener.now + kWaitingDeadAfter - 1ms, actions);
     EXPECT_TRUE((*leaf)->is_pending());
-    (*leaf)->advance(listener.now + 100ms, actions);
+    (*leaf)->received(line(1), admit_message(100ms), listener.now + 2999ms, actions);
+    (*leaf)->advance(listener.now + 2999ms + 99ms, actions);
+    EXPECT_TRUE((*leaf)->is_pending());
+    (*leaf)->advance(listener.now + 2999ms + 100ms, actions);
     EXPECT_FALSE((*leaf)->is_pending());
+}
+
+TEST(Stall, ARootWhoseWordsWaitIsNotTakenForDead) {
+    {
+        LeafUnderTest leaf;
+        leaf.joined().unread = {line(1)};
+        leaf.wake_after(60s);
+        EXPECT_THAT(leaf.did(), IsEmpty());
+        EXPECT_EQ(leaf.leaf.next_deadline(), leaf.now + kLookAgain);
+        leaf.unread.clear();
+        leaf.hears(1, KeepAlive{});
+        leaf.wake_after(kLookAgain);
+        EXPECT_THAT(leaf.did(), ElementsAre("1: KeepAlive"));
+        EXPECT_TRUE(leaf.leaf.is_connected());
+    }
+    {
+        LeafUnderTest leaf;
+        leaf.asked().unread = {line(1)};
+        leaf.wake_after(29s);
+        leaf.unread.clear();
+        leaf.hears(1, admit_message());
+        EXPECT_THAT(leaf.did(), ElementsAre("join 232.1.1.1"));
+    }
+    {
+        LeafUnderTest leaf;
+        leaf.joined().wake_after(60s);  // nothing waits: it was silent
+        EXPECT_THAT(leaf.did(), ElementsAre("1: Farewell timed_out", "1: hang up", "leave",
+                                            "closed timed_out"));
+    }
+}
+
+TEST(Stall, AnInvitationWhoseRootsWordsWaitStays) {
+    ListenerUnderTest listener;
+    listener.invitation(1);
+    listener.invitation(2);
+    listener.did();
+    listener.unread = {line(1)};
+    listener.now += 60s;
+    listener.listener.advance(listener.now, listener.actions,
+                              [&](ConnectionId id) { return listener.unread.contains(id); });
+    EXPECT_THAT(listener.did(), ElementsAre("2: Refuse timed_out", "2: hang up"));
+    EXPECT_EQ(listener.listener.pending_count(), 1U);
+}
+
+// A connection that breaks by itself has not been ended by anybody's decision.
+TEST(Session, ABrokenConnectionIsNoExpulsion) {
+    LeafUnderTest leaf;
+    leaf.joined().breaks(1, std::errc::connection_aborted);
+    EXPECT_THAT(leaf.did(), ElementsAre("leave", "closed connection_reset"));
+    RootUnderTest root;
+    root.member(1);
+    root.breaks(1, std::errc::connection_aborted);
+    EXPECT_THAT(root.did(), ElementsAre("leaf 1 closed connection_reset"));
 }
 
 // M12: the session over, the socket may ask again.

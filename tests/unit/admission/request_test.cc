@@ -11,7 +11,7 @@ TEST(Request, IsPendingThenAdmittedThenConfirmed) {
     EXPECT_THAT(root.did(), ElementsAre("pending"));
     const auto leaf = root.accept(always(Verdict::accept, "welcome"));
     ASSERT_TRUE(leaf && *leaf);
-    EXPECT_THAT(root.did(), ElementsAre("1: Admit \"welcome\""));
+    EXPECT_THAT(root.did(), ElementsAre("leaf 1 admitted 10.0.0.7", "1: Admit \"welcome\""));
     EXPECT_FALSE(root.root.is_member(**leaf));
     root.hears(1, Confirm{});
     EXPECT_THAT(root.did(), ElementsAre("leaf 1 connected 10.0.0.7"));
@@ -29,12 +29,13 @@ TEST(Request, AdmitCarriesTheOfferAndWhereTheFeedStandsNow) {
     root.did();
     root.root.set_first_sequence(4711);
     root.accept();
-    ASSERT_EQ(root.actions.size(), 1U);
-    const auto& sent = std::get<Admit>(std::get<Transmit>(root.actions[0]).message);
+    ASSERT_EQ(root.actions.size(), 2U);
+    const auto& sent = std::get<Admit>(std::get<Transmit>(root.actions[1]).message);
     SessionOffer expected = offer();
     expected.first_sequence = 4711;
     EXPECT_EQ(sent.offer, expected);
     EXPECT_EQ(sent.dead_after, 3s);
+    EXPECT_EQ(sent.name, "root");
 }
 
 // M16
@@ -47,7 +48,9 @@ TEST(Accept, TakesTheOldestFirst) {
     root.accept();
     root.accept();
     root.accept();
-    EXPECT_THAT(root.did(), ElementsAre("1: Admit", "2: Admit", "3: Admit"));
+    EXPECT_THAT(root.did(), ElementsAre("leaf 1 admitted 10.0.0.7", "1: Admit",  //
+                                        "leaf 2 admitted 10.0.0.7", "2: Admit",  //
+                                        "leaf 3 admitted 10.0.0.7", "3: Admit"));
 }
 
 // M16
@@ -73,9 +76,9 @@ TEST(Accept, DeferSendsNothingAndKeepsThePlace) {
     EXPECT_THAT(root.did(), IsEmpty());
     EXPECT_EQ(root.root.pending_count(), 2U);
     root.accept();  // asks about the same one again
-    EXPECT_THAT(root.did(), ElementsAre("1: Admit"));
+    EXPECT_THAT(root.did(), ElementsAre("leaf 1 admitted 10.0.0.7", "1: Admit"));
     root.accept();
-    EXPECT_THAT(root.did(), ElementsAre("2: Admit"));
+    EXPECT_THAT(root.did(), ElementsAre("leaf 2 admitted 10.0.0.7", "2: Admit"));
 }
 
 // M16: the application may think for as long as the joiner shows life.
@@ -119,7 +122,7 @@ TEST(Accept, OfAWithdrawnRequestIsConnectionResetOnce) {
     EXPECT_EQ(root.accept(), failure(std::errc::connection_reset));
     EXPECT_EQ(root.accept(), failure(std::errc::connection_reset));
     EXPECT_TRUE(root.accept().value());
-    EXPECT_THAT(root.did(), ElementsAre("3: Admit"));
+    EXPECT_THAT(root.did(), ElementsAre("leaf 1 admitted 10.0.0.7", "3: Admit"));
 }
 
 // M17
@@ -246,7 +249,7 @@ TEST(Listen, OneRequestPastTheBacklogIsRefusedAndCostsNothing) {
     for (std::uint64_t n = 3; n < 1000; ++n) {
         root.request(n);
         EXPECT_THAT(root.did(), ElementsAre(std::to_string(n) + ": Refuse connection_refused",
-                                            std::to_string(n) + ": hang up"));
+                                            std::to_string(n) + ": hang up", "refused backlog"));
         EXPECT_EQ(root.root.pending_count(), 2U);
         EXPECT_EQ(root.root.silent_count(), 0U);
     }
@@ -281,7 +284,8 @@ TEST(Listen, AgainChangesTheBacklogAndLetsThoseWhoWaitStay) {
     EXPECT_TRUE(root.root.listen(1));
     root.did();
     root.request(4);
-    EXPECT_THAT(root.did(), ElementsAre("4: Refuse connection_refused", "4: hang up"));
+    EXPECT_THAT(root.did(),
+                ElementsAre("4: Refuse connection_refused", "4: hang up", "refused backlog"));
     EXPECT_EQ(root.root.pending_count(), 3U);
 }
 
@@ -301,7 +305,8 @@ TEST(Capacity, LeavesAndRequestsTogetherAreBounded) {
     root.request(2);
     root.did();
     root.request(3);
-    EXPECT_THAT(root.did(), ElementsAre("3: Refuse connection_refused", "3: hang up"));
+    EXPECT_THAT(root.did(),
+                ElementsAre("3: Refuse connection_refused", "3: hang up", "refused full"));
     EXPECT_EQ(root.invite(4), failure(std::errc::no_buffer_space));
     EXPECT_TRUE(root.accept().value());
     root.did();
@@ -363,11 +368,13 @@ TEST(Request, DemandsThatCannotBeMetAreRefusedBeforeTheApplicationSeesThem) {
     JoinRequest request = join_request();
     request.from_root = {.bits_per_second = 1'000'001};
     root.request(1, request);
-    EXPECT_THAT(root.did(), ElementsAre("1: Refuse operation_not_supported", "1: hang up"));
+    EXPECT_THAT(root.did(),
+                ElementsAre("1: Refuse operation_not_supported", "1: hang up", "refused flow"));
     request.from_root = {.bits_per_second = 1'000'000};
     request.to_root = {.bits_per_second = 1001};
     root.request(2, request);
-    EXPECT_THAT(root.did(), ElementsAre("2: Refuse operation_not_supported", "2: hang up"));
+    EXPECT_THAT(root.did(),
+                ElementsAre("2: Refuse operation_not_supported", "2: hang up", "refused flow"));
     request.to_root = {.bits_per_second = 1000};
     root.request(3, request);
     EXPECT_THAT(root.did(), ElementsAre("pending"));
@@ -377,23 +384,71 @@ TEST(Request, DemandsThatCannotBeMetAreRefusedBeforeTheApplicationSeesThem) {
 
 TEST(Screen, TurnsALeafAwayBeforeTheApplicationSeesIt) {
     AdmissionRootOptions options = root_options();
-    options.screen = [](const Peer& leaf, const SessionOffer& usual) -> Result<SessionOffer> {
-        if (leaf.identity != "CN=desk-7") return failure(std::errc::permission_denied);
+    options.screen = [](const Peer& leaf, const SessionOffer& usual, Acquaintance) -> Screened {
+        if (leaf.identity != "CN=desk-7") return tl::unexpected(Denial{});
         return usual;
     };
     RootUnderTest root(options);
     root.request(1);
-    EXPECT_THAT(root.did(), ElementsAre("1: Refuse permission_denied", "1: hang up"));
+    EXPECT_THAT(root.did(),
+                ElementsAre("1: Refuse permission_denied", "1: hang up", "refused policy"));
     root.root.incoming(line(2), {.endpoint = kLeafEndpoint, .identity = "CN=desk-7"}, root.now,
                        root.actions);
     root.hears(2, join_request());
     EXPECT_THAT(root.did(), ElementsAre("pending"));
 }
 
+// M16, M17: others have been let in while it waited.
+TEST(Screen, IsAskedAgainWhenALeafIsAccepted) {
+    bool is_full = false;
+    AdmissionRootOptions options = root_options();
+    options.screen = [&](const Peer&, const SessionOffer& usual, Acquaintance) -> Screened {
+        if (is_full) return tl::unexpected(Denial{RefusalReason::full, "enough"});
+        return usual;
+    };
+    RootUnderTest root(options);
+    root.request(1);
+    root.request(2);
+    root.did();
+    is_full = true;
+    EXPECT_EQ(root.accept(), failure(std::errc::connection_refused));
+    const auto& told = std::get<Refuse>(std::get<Transmit>(root.actions.at(0)).message);
+    EXPECT_EQ(told.text, "the session is full");
+    EXPECT_EQ(std::get<LeafRefused>(root.actions.at(2)).why, "enough");
+    EXPECT_THAT(root.did(),
+                ElementsAre("1: Refuse connection_refused", "1: hang up", "refused full"));
+    EXPECT_FALSE(root.accept(always(Verdict::reject)).value());  // who is rejected is not screened
+    EXPECT_THAT(root.did(), ElementsAre("2: Refuse connection_refused", "2: hang up"));
+    EXPECT_TRUE(root.holds_nothing());
+}
+
+TEST(Refusals, AreCountedByReasonAndToldWithWhoAsked) {
+    AdmissionRootOptions options = root_options();
+    options.max_leaves = 2;
+    RootUnderTest root(options, 1);
+    root.request(1);
+    root.request(2);
+    const auto& backlog = std::get<LeafRefused>(root.actions.back());
+    EXPECT_EQ(backlog.peer.name, "leaf");
+    EXPECT_EQ(backlog.peer.endpoint, kLeafEndpoint);
+    EXPECT_FALSE(backlog.why.empty());
+    root.accept();
+    root.request(3);
+    root.accept(always(Verdict::reject));
+    root.member(4);
+    root.request(5);
+    JoinRequest greedy = join_request();
+    greedy.from_root.latency = 1us;
+    root.root.expel(LeafId{1}, root.actions);
+    root.request(6, greedy);
+    const RefusalCounts refused = root.root.counters().refused;
+    EXPECT_THAT(refused, ElementsAre(0U, 1U, 1U, 1U, 1U));
+}
+
 TEST(Screen, ChoosesTheGroupForALeaf) {
     const GroupEndpoint other{GroupAddress::of(232, 2, 2, 2), UdpPort::of(5002)};
     AdmissionRootOptions options = root_options();
-    options.screen = [=](const Peer&, SessionOffer usual) -> Result<SessionOffer> {
+    options.screen = [=](const Peer&, SessionOffer usual, Acquaintance) -> Screened {
         usual.group = other;
         return usual;
     };
@@ -401,7 +456,7 @@ TEST(Screen, ChoosesTheGroupForALeaf) {
     root.request(1);
     root.did();
     root.accept();
-    EXPECT_EQ(std::get<Admit>(std::get<Transmit>(root.actions[0]).message).offer.group, other);
+    EXPECT_EQ(std::get<Admit>(std::get<Transmit>(root.actions[1]).message).offer.group, other);
 }
 
 TEST(Request, ThatIsNotOneIsRefused) {

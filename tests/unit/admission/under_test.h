@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,6 +32,7 @@ inline SessionOffer offer() {
     offer.root_address = kRootData;
     return offer;
 }
+using Screened = tl::expected<SessionOffer, Denial>;
 inline AdmissionRootOptions root_options() { return {.name = "root", .offer = offer()}; }
 inline AdmissionLeafOptions leaf_options() { return {.name = "leaf", .data_address = kLeafData}; }
 inline AdmissionListenerOptions listener_options() { return {.leaf = leaf_options()}; }
@@ -38,7 +40,7 @@ inline AdmissionListenerOptions listener_options() { return {.leaf = leaf_option
 inline JoinRequest join_request() { return {.name = "leaf", .data_address = kLeafData}; }
 inline AcceptInvite accept_invite() { return {.name = "leaf", .data_address = kLeafData}; }
 inline Admit admit_message(std::chrono::milliseconds dead_after = 3s) {
-    return {.offer = offer(), .dead_after = dead_after};
+    return {.offer = offer(), .dead_after = dead_after, .name = "root"};
 }
 inline Invite invite_message(std::chrono::milliseconds dead_after = 3s) {
     return {.name = "root", .offer = offer(), .dead_after = dead_after};
@@ -57,6 +59,8 @@ public:
     /// What it has wanted since this was last asked.
     std::vector<std::string> did() { return describe(std::exchange(actions, {})); }
 
+    /// Connections on which something waits to be read.
+    std::set<ConnectionId> unread;
     Instant now = kStart;
     AdmissionActions actions;
 
@@ -66,9 +70,18 @@ protected:
         while (const auto due = logic.next_deadline()) {
             if (*due > end) break;
             now = std::max(now, *due);
-            logic.advance(now, actions);
+            logic.advance(now, actions, unread_of());
         }
         now = end;
+    }
+    /// The process was stopped for so long, and its timer runs first.
+    template <class Logic>
+    void wake_after(Logic& logic, Duration time) {
+        now += time;
+        logic.advance(now, actions, unread_of());
+    }
+    [[nodiscard]] Unread unread_of() const {
+        return [this](ConnectionId id) { return unread.contains(id); };
     }
 };
 
@@ -124,6 +137,7 @@ public:
         root.disconnected(line(n), reason, actions);
     }
     void advance(Duration time) { advance_to(root, now + time); }
+    void wake_after(Duration time) { Driven::wake_after(root, time); }
 
     /// Nothing waits, nobody is there, no timer runs.
     [[nodiscard]] bool holds_nothing() const {
@@ -153,6 +167,7 @@ public:
         leaf.disconnected(line(n), reason, now, actions);
     }
     void advance(Duration time) { advance_to(leaf, now + time); }
+    void wake_after(Duration time) { Driven::wake_after(leaf, time); }
 
     // A leaf that has come as far as this on connection 1.
     LeafUnderTest& dialing() {

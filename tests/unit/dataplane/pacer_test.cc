@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 constexpr Instant kStart{1000h};
 
 // Sends as much as it may, asking every `step`, for `duration`; returns what went out.
-std::uint64_t greedy(Pacer& pacer, Duration step, Duration duration, std::uint32_t octets = 0) {
+std::uint64_t greedy(Pacer& pacer, Duration step, Duration duration, std::uint32_t octets = 64) {
     std::uint64_t sent = 0;
     for (Instant now = kStart; now < kStart + duration; now += step) {
         const auto count = pacer.allowance(now, 1'000'000'000, octets);

@@ -44,8 +44,8 @@ TEST(AdmissionCodec, GoldenBytes) {
               "00000025"
               "0a23080112066465736b2d371d0700000a20032a0a08c0843d10f80a18fa0132003a026869");
     EXPECT_EQ(test::hex_of(encode_frame(test::an_admission()).value()),
-              "00000020"
-              "121e0a19080115030201ef188827250100000a28023001382a42004a0018b817");
+              "00000026"
+              "12240a19080115030201ef188827250100000a28023001382a42004a0018b8172204726f6f74");
     EXPECT_EQ(test::hex_of(encode_frame(Farewell{.reason = std::errc::connection_aborted}).value()),
               "00000004"
               "3a020814");

@@ -100,6 +100,27 @@ TEST_F(TlsTransport, APreSharedKeyProvesItsIdentity) {
     EXPECT_THAT(root_->warnings, IsEmpty());
 }
 
+// Keys and certificates are replaced while connections last.
+TEST_F(TlsTransport, WhatIsUsedFromNowOnLeavesConnectionsInPlace) {
+    start(psk(line("desk-7", kKey7)));
+    Station first(io_, {.tls = psk(line("desk-7", kKey7))});
+    first.on_connected = [&](ConnectionId id) { first->send(id, test::a_request()); };
+    const ConnectionId id = first.dial(at_);
+    ASSERT_TRUE(run_until([&] { return root_->received.size() == 1; }));
+    (*root_)->use_tls(psk(line("desk-8", kKey8)));
+    ASSERT_TRUE(first->send(id, KeepAlive{}));
+    ASSERT_TRUE(run_until([&] { return root_->received.size() == 2; }));
+    expect_admitted(psk(line("desk-8", kKey8)), "desk-8", "desk-8");
+    Station old(io_, {.tls = psk(line("desk-7", kKey7))});
+    old.dial(at_);
+    ASSERT_TRUE(run_until([&] { return !old.connect_failed.empty(); }));
+    EXPECT_EQ(old.connect_failed[0].second, std::errc::permission_denied);
+    old->use_tls(psk(line("desk-8", kKey8)));  // at the side that connects, too
+    old.dial(at_);
+    EXPECT_TRUE(run_until([&] { return !old.connected.empty(); }));
+    EXPECT_THAT(first.disconnected, IsEmpty());
+}
+
 TEST_F(TlsTransport, AWrongKeyAndAnUnknownIdentity) {
     start(psk(line("desk-7", kKey7)));
     EXPECT_EQ(refusal(psk(line("desk-7", kKey8))), std::errc::permission_denied);

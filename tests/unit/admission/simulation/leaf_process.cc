@@ -69,14 +69,20 @@ void LeafProcess::disconnected(ConnectionId id, std::errc reason, bool was_conne
 }
 
 void LeafProcess::advance() {
+    const Unread unread = [this](ConnectionId id) { return has_unread(id); };
     if (listener_ != nullptr) {
-        listener_->advance(local_now(), actions_);
+        listener_->advance(local_now(), actions_, unread);
         carry_out(nullptr);
     }
     for (const auto& socket : sockets_) {
-        socket->logic.advance(local_now(), actions_);
+        socket->logic.advance(local_now(), actions_, unread);
         carry_out(socket.get());
     }
+}
+
+void LeafProcess::stalled(Duration time) {
+    if (listener_ != nullptr) listener_->stalled(time, local_now());
+    for (const auto& socket : sockets_) socket->logic.stalled(time, local_now());
 }
 
 std::optional<Instant> LeafProcess::next_deadline() const {
@@ -258,7 +264,7 @@ void LeafProcess::join_group(Socket& socket) {
         !may_fail || chance.percent(90) ? chance.between(0s, 30ms) : chance.between(0s, 5s);
     const bool fails = may_fail && chance.percent(5);
     network.after(takes, [this, which = &socket, join = socket.join, fails] {
-        post([this, which, join, fails] {
+        post(std::nullopt, [this, which, join, fails] {
             const bool is_there =
                 std::any_of(sockets_.begin(), sockets_.end(),
                             [&](const auto& each) { return each.get() == which; });
@@ -292,6 +298,7 @@ void LeafProcess::check_reason(const Socket& socket, std::errc reason, bool was_
     // A stranger breaks the rules, or has dead_after its own way.
     if (!network.other_end(*this, socket.line)->process->is_honest()) return;
     demand(reason == std::errc::timed_out, "a session ends for nothing");
+    demand(!has_unread(socket.line), "a root whose words wait is taken for dead");
     const bool is_late = was_pending && local_now() - socket.local_since >= times_.answer_within;
     const Duration patience = std::min<Duration>(times_.dead_after, kWaitingDeadAfter);
     demand(is_late || local_now() - end->heard >= patience,

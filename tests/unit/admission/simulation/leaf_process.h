@@ -36,6 +36,7 @@ public:
     void received(ConnectionId id, const AdmissionMessage& message) override;
     void disconnected(ConnectionId id, std::errc reason, bool was_connecting) override;
     void advance() override;
+    void stalled(Duration time) override;
     [[nodiscard]] std::optional<Instant> next_deadline() const override;
     [[nodiscard]] bool is_listening() const override;
     void die() override;

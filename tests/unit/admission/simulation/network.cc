@@ -73,7 +73,7 @@ void Network::called(ConnectionId id, const ControlEndpoint& to) {
     connection->ends[0].last_arrival = there;
     connection->ends[1] = {.process = target, .state = End::State::open, .last_arrival = now_};
     const ControlEndpoint caller = connection->ends[0].process->endpoint;
-    target->post([=, this] {
+    target->post(id, [=, this] {
         const End* end = end_at(id, 1);
         if (end != nullptr && end->state == End::State::open) {
             end_at(id, 1)->heard = target->local_now();
@@ -83,7 +83,7 @@ void Network::called(ConnectionId id, const ControlEndpoint& to) {
     at(there, [=, this] {
         End* end = end_at(id, 0);
         if (end == nullptr || end->state != End::State::connecting) return;
-        end->process->post([=, this] {
+        end->process->post(id, [=, this] {
             End* mine = end_at(id, 0);
             if (mine == nullptr || mine->state != End::State::connecting) return;
             mine->state = End::State::open;
@@ -97,9 +97,7 @@ void Network::send(Process& from, ConnectionId id, const AdmissionMessage& messa
     Connection* connection = lookup(id);
     const End* own = end_of(from, id);
     demand(own != nullptr && own->state == End::State::open, "spoke on a connection it has not");
-    if (std::holds_alternative<Admit>(message) || std::holds_alternative<Invite>(message)) {
-        connection->admitted = true;
-    }
+    if (std::holds_alternative<Admit>(message)) connection->admitted = true;
     if (is_a_step(message)) connection->turned_at = now_;
     const std::size_t to = connection->ends[0].process == &from ? 1 : 0;
     if (connection->ends[to].reset_on_arrival) {
@@ -134,7 +132,7 @@ void Network::arrive(ConnectionId id, std::size_t side, std::function<void(End&)
     at(end.last_arrival, [=, this] {
         const End* there = end_at(id, side);
         if (there == nullptr || !there->is_held() || there->deaf) return;
-        there->process->post([=, this] {
+        there->process->post(id, [=, this] {
             End* still = end_at(id, side);
             if (still != nullptr && still->state == End::State::open) what(*still);
         });
@@ -149,7 +147,7 @@ void Network::end_arrives(ConnectionId id, std::size_t side, std::errc reason) {
 void Network::notice(ConnectionId id, std::size_t side, std::errc reason) {
     const End* end = end_at(id, side);
     if (end == nullptr || !end->is_held()) return;
-    end->process->post([=, this] {
+    end->process->post(id, [=, this] {
         End* still = end_at(id, side);
         if (still == nullptr || !still->is_held()) return;
         Process& process = *still->process;
@@ -244,19 +242,25 @@ const End* Network::other_end(const Process& process, ConnectionId id) const {
 
 // ---- Processes ----
 
-void Process::post(std::function<void()> what) {
+void Process::post(std::optional<ConnectionId> on, std::function<void()> what) {
     if (!is_alive) return;
     if (is_frozen) {
-        mailbox_.push_back(std::move(what));
+        mailbox_.push_back({on, std::move(what)});
     } else {
         what();
     }
+}
+
+bool Process::has_unread(ConnectionId id) const {
+    return std::any_of(mailbox_.begin(), mailbox_.end(),
+                       [id](const Mail& mail) { return mail.on == id; });
 }
 
 void Process::freeze(Duration time) {
     if (!is_running()) return;
     network.trace(this, "freezes");
     is_frozen = true;
+    frozen_at = network.now();
     network.after(time, [this, nap = ++nap_] {
         if (nap == nap_) thaw();
     });
@@ -269,11 +273,12 @@ void Process::thaw() {
     is_frozen = false;
     ++nap_;
     thawed_at = network.now();
+    if (chance.percent(50)) stalled(thawed_at - frozen_at);
     if (chance.percent(50)) advance();
     while (!mailbox_.empty()) {
-        const std::function<void()> what = std::move(mailbox_.front());
+        const Mail mail = std::move(mailbox_.front());
         mailbox_.pop_front();
-        what();
+        mail.what();
     }
     advance();
     arm();

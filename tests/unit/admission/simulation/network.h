@@ -171,6 +171,8 @@ public:
     /// Also a connection attempt that failed.
     virtual void disconnected(ConnectionId id, std::errc reason, bool was_connecting) = 0;
     virtual void advance() = 0;
+    /// It was frozen for so long.
+    virtual void stalled(Duration time) = 0;
     [[nodiscard]] virtual std::optional<Instant> next_deadline() const = 0;
     [[nodiscard]] virtual bool is_listening() const = 0;
     /// Whether it keeps to the rules.
@@ -179,8 +181,11 @@ public:
     virtual void die() = 0;
     virtual void start() = 0;
 
-    /// Runs `what` now, or when the process runs again; never if it dies before.
-    void post(std::function<void()> what);
+    /// Runs `what` now, or when the process runs again; never if it dies before. What comes `on` a
+    /// connection waits there to be read.
+    void post(std::optional<ConnectionId> on, std::function<void()> what);
+    /// What a process that ran again would read.
+    [[nodiscard]] bool has_unread(ConnectionId id) const;
     void freeze(Duration time);
     void thaw();
     void crash(bool with_power);
@@ -199,14 +204,20 @@ public:
     bool is_alive = true;
     bool lost_power = false;
     bool is_frozen = false;
+    Instant frozen_at{};
     Instant thawed_at{};
     Duration offset{0};
 
 private:
+    struct Mail {
+        std::optional<ConnectionId> on;
+        std::function<void()> what;
+    };
+
     std::uint64_t life_ = 0;
     std::uint64_t nap_ = 0;
     std::optional<Instant> wake_at_;
-    std::deque<std::function<void()>> mailbox_;
+    std::deque<Mail> mailbox_;
 };
 
 }  // namespace joinleaf::controlplane::simulation

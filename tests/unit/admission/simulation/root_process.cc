@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tests/unit/admission/describe.h"
 
 namespace joinleaf::controlplane::simulation {
@@ -69,8 +71,12 @@ void RootProcess::disconnected(ConnectionId id, std::errc reason, bool was_conne
 
 void RootProcess::advance() {
     if (logic_ == nullptr) return;
-    logic_->advance(local_now(), actions_);
+    logic_->advance(local_now(), actions_, [this](ConnectionId id) { return has_unread(id); });
     carry_out();
+}
+
+void RootProcess::stalled(Duration time) {
+    if (logic_ != nullptr) logic_->stalled(time, local_now());
 }
 
 std::optional<Instant> RootProcess::next_deadline() const {
@@ -107,7 +113,7 @@ void RootProcess::accept_slowly(Verdict verdict) {
     const Result<RequestId> request = logic_->oldest_request();
     if (!request) return;
     network.after(chance.between(0s, 500ms), [=, this, life = life_] {
-        post([=, this] {
+        post(std::nullopt, [=, this] {
             if (life != life_) return;
             const std::size_t waited = logic_->pending_count();
             answered(logic_->answer(*request, {verdict, {}}, local_now(), actions_), verdict,
@@ -127,7 +133,11 @@ void RootProcess::answered(const Accepted& leaf, Verdict verdict, std::size_t wa
            "accept loses or keeps a request");
     if (verdict == Verdict::defer)
         return demand(actions_.empty(), "a deferred request is answered");
-    const ConnectionId line = std::get<Transmit>(actions_.at(0)).connection;
+    const auto answer = std::find_if(actions_.begin(), actions_.end(), [](const auto& action) {
+        return std::holds_alternative<Transmit>(action);
+    });
+    demand(answer != actions_.end(), "accept says nothing to the leaf");
+    const ConnectionId line = std::get<Transmit>(*answer).connection;
     std::erase_if(asked_, [this](ConnectionId id) {
         const End* end = network.end_of(*this, id);
         return end == nullptr || !end->is_held();
@@ -224,6 +234,14 @@ void RootProcess::carry_out(std::optional<ConnectionId> only) {
         } else if (const auto* transmit = std::get_if<Transmit>(&action)) {
             about(transmit->connection);
             network.send(*this, transmit->connection, transmit->message);
+            if (std::holds_alternative<Admit>(transmit->message)) {
+                demand(std::any_of(known_.begin(), known_.end(),
+                                   [&](const auto& leaf) {
+                                       return leaf.second.line == transmit->connection &&
+                                              leaf.second.is_admitted;
+                                   }),
+                       "told to join, and its data is not taken");
+            }
         } else if (const auto* hang_up = std::get_if<HangUp>(&action)) {
             about(hang_up->connection);
             network.hang_up(*this, hang_up->connection);
@@ -237,10 +255,16 @@ void RootProcess::carry_out(std::optional<ConnectionId> only) {
                 known_.at(done->leaf).is_invited = false;
             }
             inviting_.reset();
+        } else if (const auto* admitted = std::get_if<LeafAdmitted>(&action)) {
+            Known& leaf = known_.at(admitted->leaf);
+            about(leaf.line);
+            demand(!leaf.is_admitted && !leaf.is_member, "admitted twice");
+            leaf.is_admitted = true;
         } else if (const auto* joined = std::get_if<LeafConnected>(&action)) {
             Known& leaf = known_.at(joined->leaf);
             about(leaf.line);
             demand(!leaf.is_member, "connected twice");
+            demand(leaf.is_admitted, "connected, and its data is not taken");
             leaf.is_member = true;
         } else if (std::holds_alternative<RequestPending>(action)) {
             demand(logic_->pending_count() <= backlog_, "M19: one past the backlog waits");
@@ -282,6 +306,7 @@ void RootProcess::check_reason(const Known& leaf, LeafId id, std::errc reason) c
     const bool is_violated = !network.other_end(*this, leaf.line)->process->is_honest();
     if (reason == std::errc::connection_reset && is_violated) return;
     demand(reason == std::errc::timed_out, "a leaf ends for nothing");
+    demand(!has_unread(leaf.line), "a leaf whose words wait is taken for dead");
     const Duration silence = local_now() - end->heard;
     const Duration patience =
         leaf.is_member ? Duration(times_.dead_after) : std::min<Duration>(times_.dead_after, 3s);

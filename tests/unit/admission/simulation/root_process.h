@@ -19,6 +19,7 @@ public:
     void received(ConnectionId id, const AdmissionMessage& message) override;
     void disconnected(ConnectionId id, std::errc reason, bool was_connecting) override;
     void advance() override;
+    void stalled(Duration time) override;
     [[nodiscard]] std::optional<Instant> next_deadline() const override;
     [[nodiscard]] bool is_listening() const override;
     void die() override;
@@ -50,7 +51,8 @@ public:
 private:
     struct Known {
         ConnectionId line{};
-        bool is_invited = false;  // by an invitation that has not ended
+        bool is_invited = false;   // by an invitation that has not ended
+        bool is_admitted = false;  // its data is taken
         bool is_member = false;
         Instant since{};        // accepted or invited
         Instant local_since{};  // the same by the process's clock

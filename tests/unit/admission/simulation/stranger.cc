@@ -13,6 +13,7 @@ void Stranger::received(ConnectionId id, const AdmissionMessage& message) {
         if (talk.id != id) continue;
         if (std::holds_alternative<JoinRequest>(message)) talk.fitting = admit();
         if (std::holds_alternative<Invite>(message)) talk.fitting = accept_invite();
+        if (std::holds_alternative<AcceptInvite>(message)) talk.fitting = admit();
         if (std::holds_alternative<Admit>(message)) talk.fitting = Confirm{};
     }
 }
@@ -29,7 +30,6 @@ void Stranger::say_something() {
     if (talk.fitting && chance.percent(80)) {
         message = *talk.fitting;
         talk.fitting.reset();
-        if (std::holds_alternative<AcceptInvite>(message)) talk.fitting = Confirm{};
     } else if (chance.percent(50)) {
         message = KeepAlive{};
     }
@@ -72,7 +72,9 @@ AdmissionMessage Stranger::join_request() {
     return JoinRequest{.name = "x", .data_address = data_address(), .caller_data = data()};
 }
 
-AdmissionMessage Stranger::admit() { return Admit{offer(), data(), dead_after()}; }
+AdmissionMessage Stranger::admit() {
+    return Admit{.offer = offer(), .callee_data = data(), .dead_after = dead_after(), .name = "x"};
+}
 
 AdmissionMessage Stranger::invite() {
     return Invite{.name = "x", .offer = offer(), .caller_data = data(), .dead_after = dead_after()};

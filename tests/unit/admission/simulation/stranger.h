@@ -16,6 +16,7 @@ public:
     void received(ConnectionId id, const AdmissionMessage& message) override;
     void disconnected(ConnectionId id, std::errc, bool) override;
     void advance() override {}
+    void stalled(Duration) override {}
     [[nodiscard]] std::optional<Instant> next_deadline() const override { return std::nullopt; }
     [[nodiscard]] bool is_listening() const override { return true; }
     [[nodiscard]] bool is_honest() const override { return false; }
