@@ -57,8 +57,8 @@ struct ReplaceHeader {
     const HeaderTemplate* header;
     Route route;
 };
-/// A destination of an outlet with a replication, new or another in its place. Copied by the worker;
-/// `header` may go once this is acknowledged, and datagrams taken from then on go there.
+/// A destination of an outlet with a replication, new or another in its place. Copied by the
+/// worker; `header` may go once this is acknowledged, and datagrams taken from then on go there.
 struct PutReplica {
     Outlet* outlet;
     std::uint32_t slot;

@@ -1,6 +1,20 @@
 #include <dataplane/deliver.h>
 
 namespace joinleaf::dataplane {
+namespace {
+
+// The payload, or its first part. A root that replicates puts the headers into a segment of their
+// own, and the whole payload into the next.
+std::span<const std::byte> payload_of(const Arrival& arrival) noexcept {
+    const auto rest = dpdk::first_segment(arrival.packet).subspan(arrival.payload_offset);
+    if (!rest.empty() || arrival.payload_length == 0) [[likely]]
+        return rest;
+    const auto* const next = dpdk::next_segment(arrival.packet);
+    const auto whole = dpdk::first_segment(next);
+    return whole.size() < arrival.payload_length ? rest : whole;
+}
+
+}  // namespace
 
 // Linear over at most eight pointers: a feed handler reads a handful of queues, and the last one
 // used is nearly always the right one.
@@ -35,7 +49,7 @@ bool Delivery::offer(const Arrival& arrival, Subscription* chain, const Subscrip
             continue;
         }
         wanted = true;
-        const auto segment = dpdk::first_segment(arrival.packet).subspan(arrival.payload_offset);
+        const auto segment = payload_of(arrival);
         Run& run = run_of(*subscription);
         Datagram& datagram = run.datagrams[run.count];
         datagram.data_ = segment.data();

@@ -17,7 +17,8 @@ void supply(Lane& lane, SendQueue& queue) noexcept {
     if (lane.transmit_pool.allocate(empties)) queue.supply(empties);
 }
 
-std::uint32_t from_queue(Lane& lane, Outlet& outlet, std::uint32_t limit, Payloads& burst) noexcept {
+std::uint32_t from_queue(Lane& lane, Outlet& outlet, std::uint32_t limit,
+                         Payloads& burst) noexcept {
     const auto n = outlet.queue->collect({burst.data(), limit});
     supply(lane, *outlet.queue);
     return static_cast<std::uint32_t>(n);

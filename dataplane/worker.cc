@@ -141,10 +141,12 @@ void Worker::apply(const Command& command, Instant now) noexcept {
                        c.outlet->route = c.route;
                    },
                    [&](const PutReplica& c) {
-                       c.outlet->replication->destinations.put(c.slot, *c.header, c.resolved);
+                       auto& to = c.outlet->replication->destinations;
+                       to.put(c.slot, *c.header, c.resolved);
                    },
                    [&](const RemoveReplica& c) {
-                       c.outlet->replication->destinations.remove(c.slot);
+                       auto& to = c.outlet->replication->destinations;
+                       to.remove(c.slot);
                    },
                    [&](const TransmitFrame& c) {
                        Lane& lane = *lanes_[c.lane];

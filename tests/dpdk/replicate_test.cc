@@ -54,8 +54,8 @@ protected:
         outlet_->source_port = 5000;
         outlet_->inline_source = {Numbered::call, &source_};
         outlet_->payload_capacity = 1472;
-        outlet_->replication = std::make_unique<Replication>(
-            kMostLeaves, chained ? frames_ : pool_, chained);
+        outlet_->replication =
+            std::make_unique<Replication>(kMostLeaves, chained ? frames_ : pool_, chained);
         obey(AddOutlet{0, &*outlet_});
     }
     void close() { obey(RemoveOutlet{0, &*outlet_}); }
