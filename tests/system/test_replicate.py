@@ -77,15 +77,15 @@ def test_the_same_by_multicast_reaches_nobody(site, tmp_path):
 
 def test_a_frozen_or_dead_leaf_delays_nobody(site, tmp_path):
     """One leaf stops, one dies, a third comes late; who is there all the while has all."""
-    count = 4000
+    count = 8000
     sent = admission.payload_file(tmp_path / "sent", count)
-    root = site.start(sent, "--wait-leaves", 2, "--fan-out", "replicate", "--dead-after", 1)
+    root = site.start(sent, "--wait-leaves", 2, "--fan-out", "replicate", "--dead-after", 3)
     stays = start_leaf(site.leaves[0], site.root, "--output", tmp_path / "stays", "--name", "stays")
     freezes = start_leaf(site.leaves[1], site.root, "--output", "null", "--name", "freezes")
     stays.connected()
     freezes.connected()
     os.kill(freezes.process.pid, signal.SIGSTOP)
-    left = root.wait("leaf_left", lambda e: e["name"] == "freezes", 5)
+    left = root.wait("leaf_left", lambda e: e["name"] == "freezes", 8)
     assert left["reason"] == "timed_out"
     late = start_leaf(site.leaves[2], site.root, "--output", tmp_path / "late", "--name", "late")
     late.connected()
