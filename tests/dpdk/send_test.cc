@@ -321,7 +321,7 @@ TEST_F(Sending, IdleSendersLeaveBuffersToOthers) {
     EXPECT_TRUE(eventually([&] { return sent() == 300; }));
 }
 
-// A and B lines: each datagram to several groups and ports, the payload not copied.
+// A and B lines: each datagram to several groups and ports, as far as the scope of all (M23).
 TEST_F(Sending, EachDatagramGoesToEachLine) {
     start();
     const std::vector<GroupEndpoint> lines{
@@ -353,7 +353,6 @@ TEST_F(Sending, EachDatagramGoesToEachLine) {
     }
     EXPECT_EQ(sent(), 8u);
     EXPECT_TRUE(eventually([&] { return sender.in_flight() == 0; }));
-    // M23: the scope is that of all lines.
     ASSERT_TRUE(socket_.set_scope(7));
     publish(sender, large);
     int far = 0;
