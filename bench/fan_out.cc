@@ -1,7 +1,8 @@
 // Fan-out: what one replica costs, by the number of leaves and the size of the payload.
 //
 //   bare       alloc_bulk and tx_burst on net_null, nothing else: what no root can do without
-//   chain      the same with a second segment that all of a burst share: what no root can do without
+//   chain      the same with a second segment that all of a burst share: what no root can do
+//   without
 //              that sends one payload to many, most of it the locked count of references going back
 //   replicate  whole worker turns, one payload and a chained header for each leaf (a copy where the
 //              payload is small, itself where there is one leaf)
@@ -318,11 +319,12 @@ void measure(const Options& options, const Kernel* kernel) {
                 }
             }
             fmt::print(
-                "{{\"leaves\":{},\"payload\":{},\"udp_checksum\":{},\"bare\":{},\"chain\":{},\"replicate\":{},"
+                "{{\"leaves\":{},\"payload\":{},\"udp_checksum\":{},\"bare\":{},\"chain\":{},"
+                "\"replicate\":{},"
                 "\"copy\":{},\"sendmmsg\":{},\"replicate_to_bare\":{:.2f},"
                 "\"replicate_to_chain\":{:.2f}}}\n",
-                leaves, payload, options.udp_checksum, alone.json(), chain.json(), replicate.json(), copy.json(),
-                kernel != nullptr ? sendmmsg.json() : "null", to_bare.quantile(0.5),
+                leaves, payload, options.udp_checksum, alone.json(), chain.json(), replicate.json(),
+                copy.json(), kernel != nullptr ? sendmmsg.json() : "null", to_bare.quantile(0.5),
                 to_chain.quantile(0.5));
             std::fflush(stdout);
         }

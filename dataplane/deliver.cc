@@ -2,6 +2,14 @@
 
 namespace joinleaf::dataplane {
 
+std::span<const std::byte> Delivery::split_payload(const Arrival& arrival,
+                                                   std::span<const std::byte> rest) noexcept {
+    if (!rest.empty()) return rest;
+    const auto* const next = dpdk::next_segment(arrival.packet);
+    const auto whole = dpdk::first_segment(next);
+    return whole.size() < arrival.payload_length ? rest : whole;
+}
+
 // Linear over at most eight: a feed handler reads a handful of queues.
 Delivery::Run& Delivery::find_run(const InlineHandler& outgo) noexcept {
     for (std::size_t i = 0; i < open_; ++i) {

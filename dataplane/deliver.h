@@ -87,7 +87,10 @@ private:
         return find_run(outgo);
     }
     void add(Run& run, const Arrival& arrival, Subscription& subscription, Instant now) noexcept {
-        const auto segment = dpdk::first_segment(arrival.packet).subspan(arrival.payload_offset);
+        auto segment = dpdk::first_segment(arrival.packet).subspan(arrival.payload_offset);
+        if (segment.size() < arrival.payload_length) [[unlikely]] {
+            segment = split_payload(arrival, segment);
+        }
         Datagram& datagram = run.datagrams[run.count];
         datagram.data_ = segment.data();
         datagram.buffer_ = arrival.packet;
@@ -104,6 +107,11 @@ private:
         if (subscription.outgo.call == nullptr) dpdk::add_reference(arrival.packet);
         if (++run.count == run.datagrams.size()) hand_over(run);
     }
+    /// The first part of a payload that the first segment does not hold whole. A root that
+    /// replicates puts the headers into a segment of their own, and all of the payload into the
+    /// next. `rest`: what the first segment has of it.
+    [[nodiscard]] static std::span<const std::byte> split_payload(
+        const Arrival& arrival, std::span<const std::byte> rest) noexcept;
     [[nodiscard]] Run& find_run(const InlineHandler& outgo) noexcept;
     void hand_over(Run& run) noexcept;
 

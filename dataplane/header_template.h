@@ -32,28 +32,20 @@ public:
     /// `sum` is the sum over the payload, wherever it lies; none: no UDP checksum, which IPv4
     /// allows. `length` is at most net::kMaxUdpPayload.
     PayloadTerms(std::uint16_t length, std::optional<net::ChecksumSum> sum) noexcept
-        : total_length_(
-              static_cast<std::uint16_t>(length + net::kUdpHeaderSize + net::kIpv4HeaderSize)),
-          udp_length_(static_cast<std::uint16_t>(length + net::kUdpHeaderSize)),
-          has_udp_checksum_(sum.has_value()) {
-        net::ChecksumSum ip;
-        ip.add_word(total_length_);
-        ip_ = ip.folded();
+        : length_(length), has_udp_checksum_(sum.has_value()) {
         if (!sum) return;
         // The length counts twice: in the header and in the pseudo header.
-        sum->add_word(udp_length_);
-        sum->add_word(udp_length_);
+        const auto udp_length = static_cast<std::uint16_t>(length + net::kUdpHeaderSize);
+        sum->add_word(udp_length);
+        sum->add_word(udp_length);
         udp_ = sum->folded();
     }
 
 private:
     friend class HeaderTemplate;
-    using Word = net::BigEndian<std::uint16_t>;
 
-    Word total_length_;
-    Word udp_length_;
-    std::uint16_t ip_ = 0;   // to add to the sum of the IPv4 header
-    std::uint16_t udp_ = 0;  // to add to the sum of the UDP header and pseudo header
+    std::uint16_t length_;
+    std::uint16_t udp_ = 0;  // to add to the sum of the UDP header and pseudo header; memory order
     bool has_udp_checksum_;
 };
 
@@ -78,26 +70,24 @@ public:
 
     /// In front of a payload that may lie elsewhere, once for each of many destinations.
     void write(std::byte* payload, const PayloadTerms& terms) const noexcept {
-        std::memcpy(payload - kHeadroom, this, kHeadroom);
-        net::store(payload - kIpv4TotalLength, terms.total_length_);
-        net::store(payload - kIpv4Checksum, complement(ip_sum_ + std::uint32_t{terms.ip_}));
-        net::store(payload - kUdpLength, terms.udp_length_);
-        if (!terms.has_udp_checksum_) return;  // the template's own is 0
-        // 0 would say 'no checksum' (RFC 768); as a sum, all ones is the same number.
-        const std::uint16_t checksum = complement(udp_sum_ + std::uint32_t{terms.udp_});
-        net::store(payload - kUdpChecksum, checksum == 0 ? std::uint16_t{0xffff} : checksum);
+        const std::uint16_t checksum = udp_checksum(udp_sum_ + std::uint32_t{terms.udp_});
+        stamp(payload, terms.length_, terms.has_udp_checksum_ ? checksum : std::uint16_t{0});
     }
 
     /// Without UDP checksum (0), which IPv4 allows.
     void write(std::byte* payload, std::uint16_t payload_length) const noexcept {
-        write(payload, PayloadTerms(payload_length, std::nullopt));
+        stamp(payload, payload_length, 0);
     }
 
     /// With the UDP checksum of a payload that follows the header in one piece.
     void write_summed(std::byte* payload, std::uint16_t payload_length) const noexcept {
         net::ChecksumSum sum;
         sum.add({payload, payload_length});
-        write(payload, PayloadTerms(payload_length, sum));
+        sum = net::ChecksumSum(sum.raw() + udp_sum_);
+        const auto length = static_cast<std::uint16_t>(net::kUdpHeaderSize + payload_length);
+        sum.add_word(length);
+        sum.add_word(length);
+        stamp(payload, payload_length, udp_checksum(sum.folded()));
     }
 
     /// For a NIC that computes the UDP checksum: the field holds the sum of the pseudo header, not
@@ -107,8 +97,7 @@ public:
     void write_for_offload(std::byte* payload, std::uint16_t payload_length) const noexcept {
         net::ChecksumSum sum(pseudo_sum_);
         sum.add_word(static_cast<std::uint16_t>(net::kUdpHeaderSize + payload_length));
-        write(payload, PayloadTerms(payload_length, std::nullopt));
-        net::store(payload - kUdpChecksum, Word(static_cast<std::uint16_t>(~sum.checksum())));
+        stamp(payload, payload_length, sum.folded());
     }
 
 private:
@@ -122,9 +111,29 @@ private:
 
     using Word = net::BigEndian<std::uint16_t>;
 
-    /// The checksum of two folded sums together, in memory order. To fold once more is enough.
+    // Checksums, and the sums they are made of, are in memory order.
+
+    void stamp(std::byte* payload, std::uint16_t payload_length,
+               std::uint16_t udp_checksum) const noexcept {
+        const Word total_length = static_cast<std::uint16_t>(payload_length + kIpv4);
+        const Word udp_length = static_cast<std::uint16_t>(payload_length + kUdp);
+        const std::uint32_t in_memory = __builtin_bswap16(total_length);
+        std::memcpy(payload - kHeadroom, this, kHeadroom);
+        net::store(payload - kIpv4TotalLength, total_length);
+        net::store(payload - kIpv4Checksum, complement(ip_sum_ + in_memory));
+        net::store(payload - kUdpLength, udp_length);
+        net::store(payload - kUdpChecksum, udp_checksum);
+    }
+
+    /// Of no more than two folded sums, so that to fold once is enough.
     [[nodiscard]] static constexpr std::uint16_t complement(std::uint32_t sum) noexcept {
         return static_cast<std::uint16_t>(~((sum >> 16) + (sum & 0xffff)));
+    }
+
+    /// 0 would say 'no checksum' (RFC 768); as a sum, all ones is the same number.
+    [[nodiscard]] static constexpr std::uint16_t udp_checksum(std::uint32_t sum) noexcept {
+        const std::uint16_t checksum = complement(sum);
+        return checksum == 0 ? std::uint16_t{0xffff} : checksum;
     }
 
     static constexpr std::size_t kLongest =

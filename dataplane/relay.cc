@@ -4,6 +4,19 @@
 
 namespace joinleaf::dataplane {
 
+namespace {
+
+// Behind the headers: in the first segment, or, where that holds nothing else, in the next.
+std::uint16_t offset_of(const Datagram& datagram, const dpdk::Packet* packet) noexcept {
+    const auto first = dpdk::first_segment(packet);
+    const bool lies_there =
+        datagram.data_ >= first.data() && datagram.data_ <= first.data() + first.size();
+    return static_cast<std::uint16_t>(
+        lies_there ? static_cast<std::size_t>(datagram.data_ - first.data()) : first.size());
+}
+
+}  // namespace
+
 void Relay::pass_on(void* self, std::span<const Datagram> datagrams) noexcept {
     auto& relay = *static_cast<Relay*>(self);
     std::array<RelayedDatagram, dpdk::kBurst> batch;
@@ -12,8 +25,7 @@ void Relay::pass_on(void* self, std::span<const Datagram> datagrams) noexcept {
         auto* const packet = static_cast<dpdk::Packet*>(datagram.buffer_);
         dpdk::add_reference(packet);
         batch[i] = {.arrival = {.packet = packet,
-                                .payload_offset = static_cast<std::uint16_t>(
-                                    datagram.data_ - dpdk::first_segment(packet).data()),
+                                .payload_offset = offset_of(datagram, packet),
                                 .payload_length = static_cast<std::uint16_t>(datagram.size()),
                                 .source = datagram.source(),
                                 .source_port = datagram.source_port()},

@@ -153,6 +153,8 @@ void add_root_admission(CLI::App& app, Typed& typed) {
     add(app, kWho, "--policy", typed.policy, "FILE", "whom to let in (TOML); all unless given");
     add(app, kWho, "--scheme", typed.scheme, "NAME",
         "rooted (default), or rooted-control: all hear all");
+    add(app, kWho, "--fan-out", typed.fan_out, "WAY",
+        "multicast (default), or replicate: a unicast copy for each leaf");
     add(app, kWho, "--name", typed.name, "NAME", "what this root calls itself");
     add(app, kWho, "--dead-after", typed.dead_after, "SECONDS",
         "a leaf silent for so long is gone; 3 unless given");

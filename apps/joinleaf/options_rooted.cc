@@ -111,6 +111,22 @@ Scheme scheme_of(const Typed& typed, GroupEndpoint group) {
     return kRootedControl;
 }
 
+FanOut fan_out_of(const Typed& typed, Scheme scheme) {
+    if (!typed.fan_out || *typed.fan_out == "multicast") return FanOut::multicast;
+    if (*typed.fan_out != "replicate") {
+        throw WrongUse(fmt::format(
+            "--fan-out: '{}' will not do; use multicast (the network copies) or replicate (a "
+            "unicast copy for each leaf)",
+            *typed.fan_out));
+    }
+    if (scheme.data == Plane::nonrooted) {
+        throw WrongUse(
+            "--fan-out replicate and --scheme rooted-control contradict each other; only a root's "
+            "own data is copied for its leaves");
+    }
+    return FanOut::replicate;
+}
+
 std::chrono::milliseconds dead_after(const std::string& text) {
     const auto given = std::chrono::duration_cast<std::chrono::milliseconds>(
         valid(parse_seconds("--dead-after", text)));
@@ -138,6 +154,7 @@ std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint gr
         const auto stray = first_given({{"--name", &typed.name},
                                         {"--policy", &typed.policy},
                                         {"--scheme", &typed.scheme},
+                                        {"--fan-out", &typed.fan_out},
                                         {"--dead-after", &typed.dead_after},
                                         {"--wait-leaves", &typed.wait_leaves},
                                         {"--tls-psk", &typed.tls_psk},
@@ -160,6 +177,7 @@ std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint gr
     options.tls = tls_files(typed, !typed.invites.empty(), "--invite");
     options.policy = typed.policy.value_or("");
     options.session.group = group;
+    options.session.fan_out = fan_out_of(typed, admission.scheme);
     if (typed.dead_after) options.dead_after = dead_after(*typed.dead_after);
     if (typed.wait_leaves) {
         admission.wait_leaves =

@@ -30,7 +30,7 @@ struct Typed {
     std::vector<std::string> joins, sources, excludes;
     Text output, count, duration;
 
-    Text listen, root, name, policy, scheme, dead_after, wait_leaves, caller_data;
+    Text listen, root, name, policy, scheme, fan_out, dead_after, wait_leaves, caller_data;
     std::vector<std::string> invites;
     Text tls_psk, tls_identity, tls_cert, tls_key, tls_ca, tls_peer;
 

@@ -195,8 +195,10 @@ TEST_P(Chained, APayloadInPiecesArrivesWhole) {
         Datagram datagram[1];
         ASSERT_TRUE(eventually([&] { return queue.receive(datagram) == 1; }));
         EXPECT_EQ(datagram[0].size(), text.size());
-        EXPECT_EQ(datagram[0].is_contiguous(), GetParam()[0] == 42 + text.size());
-        EXPECT_EQ(datagram[0].bytes().size(), GetParam()[0] - 42);
+        // Headers alone in the first buffer leave the payload in one piece.
+        const bool is_behind = GetParam() == std::vector<std::size_t>{42};
+        EXPECT_EQ(datagram[0].is_contiguous(), is_behind || GetParam()[0] == 42 + text.size());
+        EXPECT_EQ(datagram[0].bytes().size(), is_behind ? text.size() : GetParam()[0] - 42);
         EXPECT_EQ(text_of(datagram[0]), text);
         Bytes some(7);
         EXPECT_EQ(datagram[0].copy_to(some), 7u);

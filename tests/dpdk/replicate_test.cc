@@ -296,6 +296,34 @@ TEST_F(Replicating, AnUnresolvedLeafIsCountedAndDelaysNobody) {
     EXPECT_EQ(dropped(DropReason::unresolved_neighbour), 549u);
 }
 
+// From two to one, which needs no frames, and back to two, by way of an unresolved one.
+TEST_F(Replicating, OneOfTwoGoesAndAnotherComes) {
+    for (const bool chained : {true, false}) {
+        open(chained);
+        put_all(2);
+        for (int round = 0; round < 200; ++round) {
+            got_.clear();
+            count_ = 0;
+            source_.next = 0;
+            source_.left = 70;
+            run();
+            expect_all_have_all(2, 70);
+            remove(1);
+            source_.left = 5;
+            run();
+            put(1, false);
+            source_.left = 33;
+            run();
+            EXPECT_EQ(got_[0].size(), 108u);
+            EXPECT_EQ(got_[1].size(), 70u);
+            put(1, true);
+        }
+        EXPECT_EQ(dropped(DropReason::unresolved_neighbour), (chained ? 1u : 2u) * 200 * 33);
+        close();
+        outlet_.reset();
+    }
+}
+
 TEST_F(Replicating, WithoutLeavesPayloadsAreCounted) {
     open();
     source_.left = 40;

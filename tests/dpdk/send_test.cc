@@ -321,6 +321,54 @@ TEST_F(Sending, IdleSendersLeaveBuffersToOthers) {
     EXPECT_TRUE(eventually([&] { return sent() == 300; }));
 }
 
+// A and B lines: each datagram to several groups and ports, as far as the scope of all (M23).
+TEST_F(Sending, EachDatagramGoesToEachLine) {
+    start();
+    const std::vector<GroupEndpoint> lines{
+        kEndpoint, nth_endpoint(1), {nth_endpoint(1).group, UdpPort::of(5001)}, nth_endpoint(2)};
+    auto receiver = open_receiver();
+    auto hears_two = join(lines[2], {.receiver = &receiver});
+    auto sender = open_sender({.also = {lines.begin() + 1, lines.end()}});
+    std::string large(1472, 'x');
+    for (std::size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>('a' + i % 23);
+    for (const std::string& text : {std::string("small"), large}) {
+        publish(sender, text);
+        std::vector<GroupEndpoint> heard_on;
+        const auto all = [&] {
+            for (const auto& heard : network_.hear()) {
+                if (payload_of(heard.bytes) != bytes_of_text(text)) continue;
+                const auto ip = net::parse_ipv4(std::span(heard.bytes).subspan(14)).value();
+                const auto group = GroupAddress::from(ip.header.destination).value();
+                const auto port = net::load<net::BigEndian<std::uint16_t>>(ip.payload.data() + 2);
+                EXPECT_EQ(net::load<net::EthernetWire>(heard.bytes.data()).destination,
+                          MacAddress::of_group(group));
+                EXPECT_EQ(ip.header.ttl, 1);
+                heard_on.push_back({group, UdpPort::from(port).value()});
+            }
+            return heard_on.size() >= lines.size();
+        };
+        EXPECT_TRUE(eventually(all));
+        EXPECT_THAT(heard_on, testing::UnorderedElementsAreArray(lines));
+        EXPECT_THAT(take(receiver, 1), ElementsAre(text));
+    }
+    EXPECT_EQ(sent(), 8u);
+    EXPECT_TRUE(eventually([&] { return sender.in_flight() == 0; }));
+    ASSERT_TRUE(socket_.set_scope(7));
+    publish(sender, large);
+    int far = 0;
+    EXPECT_TRUE(eventually([&] {
+        for (const auto& heard : network_.hear()) {
+            if (payload_of(heard.bytes) == bytes_of_text(large))
+                far += heard.bytes[22] == std::byte{7};
+        }
+        return far == 4;
+    }));
+    ASSERT_TRUE(socket_.set_scope(0));
+    publish(sender, large);
+    EXPECT_THAT(take(receiver, 2), ElementsAre(large, large));
+    EXPECT_EQ(sent(), 12u);
+}
+
 // Paced: never more than the rate and a burst.
 TEST_F(Sending, AtItsPace) {
     start();

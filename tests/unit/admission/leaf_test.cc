@@ -228,8 +228,12 @@ TEST(Leaf, AnOfferThatNobodyCouldActUponIsRefused) {
     no_root.offer.root_address = Ipv4Address();
     Admit nonrooted = admit_message();
     nonrooted.offer.scheme = kAnySource;
+    // Copies of everybody's data for everybody are nobody's to make.
+    Admit copied = admit_message();
+    copied.offer.scheme = kRootedControl;
+    copied.offer.fan_out = FanOut::replicate;
     for (const Admit& admit : {admit_message(0ms), admit_message(99ms), admit_message(-1ms),
-                               admit_message(3'600'001ms), no_root, nonrooted}) {
+                               admit_message(3'600'001ms), no_root, nonrooted, copied}) {
         LeafUnderTest leaf;
         leaf.asked().hears(1, admit);
         EXPECT_THAT(leaf.did(),

@@ -208,6 +208,13 @@ TEST(RootedOptions, ARootListensOrInvitesOrBoth) {
     EXPECT_EQ(admission.options.tls.psk_identity, "me");
     EXPECT_EQ(admission.options.session.group.to_string(), "239.1.1.1:5000");
     EXPECT_EQ(admission.options.session.scope, 4);
+    EXPECT_EQ(admission.options.session.fan_out, FanOut::multicast);
+    EXPECT_EQ(
+        accepted<RootOptions>(kRooted + "--fan-out replicate").admission->options.session.fan_out,
+        FanOut::replicate);
+    EXPECT_EQ(
+        accepted<RootOptions>(kRooted + "--fan-out multicast").admission->options.session.fan_out,
+        FanOut::multicast);
 
     const auto inviting = accepted<RootOptions>(
         kRoot +
@@ -242,8 +249,9 @@ TEST(RootedOptions, ALeafAsksOrWaitsInPlaceOfJoining) {
 }
 
 TEST(RootedOptions, AreOfNoUseWithoutARootThatLetsIn) {
-    for (const auto* option : {"--name x", "--policy x", "--scheme rooted", "--dead-after 3",
-                               "--wait-leaves 1", "--tls-psk x", "--tls-cert x"}) {
+    for (const auto* option :
+         {"--name x", "--policy x", "--scheme rooted", "--fan-out replicate", "--dead-after 3",
+          "--wait-leaves 1", "--tls-psk x", "--tls-cert x"}) {
         EXPECT_THAT(refused(kRoot + option),
                     HasSubstr("is for a root that lets leaves in; add --listen"));
     }
@@ -283,6 +291,10 @@ TEST(RootedOptions, RefuseWhatASessionCannotBe) {
     EXPECT_THAT(refused("root --port null --address 10.0.0.1/24 --input - --group 232.1.1.1:5000 "
                         "--listen 10.1.0.1:7000 --scheme rooted-control"),
                 HasSubstr("--group: 232.1.1.1 is source-specific"));
+    EXPECT_THAT(refused(kRooted + "--fan-out broadcast"),
+                HasSubstr("--fan-out: 'broadcast' will not do; use multicast"));
+    EXPECT_THAT(refused(kRooted + "--fan-out replicate --scheme rooted-control"),
+                HasSubstr("--fan-out replicate and --scheme rooted-control contradict each other"));
     EXPECT_THAT(refused(kRooted + "--dead-after 0.01"),
                 HasSubstr("--dead-after: '0.01' will not do; use seconds from 0.1 to 3600"));
     EXPECT_THAT(refused(kRooted + "--wait-leaves 0"), HasSubstr("--wait-leaves: '0' will not do"));

@@ -105,8 +105,8 @@ RC_GTEST_PROP(ReplicaSet, EachReplicaIsTheFrameOfItsFields, ()) {
     std::vector<std::byte> payload(octets.size());
     std::transform(octets.begin(), octets.end(), payload.begin(),
                    [](std::uint8_t o) { return std::byte{o}; });
-    const net::VlanStack vlan = *rc::gen::element(
-        net::VlanStack{}, net::VlanStack{.outer = 100}, net::VlanStack{.outer = 7, .inner = 4094});
+    const net::VlanStack vlan = *rc::gen::element(net::VlanStack{}, net::VlanStack{.outer = 100},
+                                                  net::VlanStack{.outer = 7, .inner = 4094});
     const bool has_checksum = *rc::gen::arbitrary<bool>();
     ReplicaSet set(128);
     const auto leaves = *rc::gen::container<std::vector<std::uint32_t>>(
@@ -127,8 +127,9 @@ RC_GTEST_PROP(ReplicaSet, EachReplicaIsTheFrameOfItsFields, ()) {
         std::byte* const at = frame.data() + HeaderTemplate::kHeadroom;
         std::copy(payload.begin(), payload.end(), at);
         headers[i]->write(at, terms);
-        frame.erase(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(
-                                                       HeaderTemplate::kHeadroom - headers[i]->size()));
+        frame.erase(frame.begin(),
+                    frame.begin() + static_cast<std::ptrdiff_t>(HeaderTemplate::kHeadroom -
+                                                                headers[i]->size()));
 
         std::vector<std::byte> expected(2048);
         const net::Ipv4Fields ip{.source = to.source, .destination = to.destination, .ttl = to.ttl};
@@ -160,8 +161,7 @@ RC_GTEST_PROP(ReplicaSet, ExactlyOnceWhateverComesAndGoes, ()) {
     };
     const auto any_slot = rc::gen::inRange<std::uint32_t>(0, kCapacity);
     const auto any_state = rc::gen::element(Is::absent, Is::ready, Is::unresolved);
-    for (const auto& [slot, to] :
-         *rc::gen::container<std::vector<std::pair<std::uint32_t, Is>>>(
+    for (const auto& [slot, to] : *rc::gen::container<std::vector<std::pair<std::uint32_t, Is>>>(
              rc::gen::pair(any_slot, any_state))) {
         change(slot, to);
     }

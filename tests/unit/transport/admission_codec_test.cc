@@ -155,6 +155,8 @@ TEST(AdmissionCodec, LimitsThatOnlyBytesCanBreak) {
     EXPECT_EQ(complaint("120c0a0a0801 15030201ef 188827"), out_of_range("framing"));
     EXPECT_EQ(complaint("120e0a0c0801 15030201ef 188827 2803"), out_of_range("framing"));
     EXPECT_EQ(complaint("12110a0f0801 15030201ef 188827 2801 308002"), out_of_range("scope"));
+    //       fan-out 2
+    EXPECT_EQ(complaint("12100a0e0801 15030201ef 188827 2801 5002"), out_of_range("fan_out"));
     //       version 1, direction 4; version 1, direction both, latency 2^64 - 1
     EXPECT_EQ(complaint("0a0408012004"), out_of_range("direction"));
     EXPECT_EQ(complaint("0a110801 2003 2a0b18ffffffffffffffffff01"), out_of_range("from_root"));
