@@ -47,6 +47,7 @@ Result<std::shared_ptr<SocketCore>> SocketCore::answer(RequestId, const Answer&)
     return failure(std::errc::invalid_argument);
 }
 Result<UserData> SocketCore::peer_data() const { return failure(std::errc::not_connected); }
+Result<SessionOffer> SocketCore::session() const { return failure(std::errc::not_connected); }
 Result<Peer> SocketCore::peer() const { return failure(std::errc::not_connected); }
 Result<void> SocketCore::say(const UserData&) { return failure(std::errc::not_connected); }
 Result<void> SocketCore::set_sources(const SourceFilter&, Held) {
