@@ -50,7 +50,10 @@ struct Start {
     joinleaf::Instant began;
 
     int operator()(const RootOptions& options) const {
-        return run(options, say(options.common, "root"), began, run_root);
+        Reporter::Options said = say(options.common, "root", options.output == "-");
+        // What is typed is not written over.
+        if (options.admission && options.admission->commands == "-") said.live = false;
+        return run(options, said, began, run_root);
     }
     int operator()(const LeafOptions& options) const {
         return run(options, say(options.common, "leaf", options.output == "-"), began, run_leaf);

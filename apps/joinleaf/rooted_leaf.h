@@ -13,7 +13,8 @@ namespace joinleaf::app {
 /// One thread.
 class RootedLeaf {
 public:
-    RootedLeaf(Runtime& runtime, const LeafOptions& options, const Receiver& receiver,
+    /// `receiver`: none, of a leaf that only sends.
+    RootedLeaf(Runtime& runtime, const LeafOptions& options, const Receiver* receiver,
                Surroundings& surroundings);
 
     /// Waits until this leaf is in the session, and tells so. Nothing: a signal asked for the end
@@ -38,6 +39,7 @@ private:
 
     Runtime& runtime_;
     const LeafAdmission& admission_;
+    Direction direction_;
     Surroundings& around_;
     EventQueue events_;
     Socket opened_;
