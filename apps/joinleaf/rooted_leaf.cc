@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kLookEvery = 1ms;
 
-std::string_view cure_for_request(const std::error_code& why) {
+std::string_view cure_for_request(const std::error_code& why, Direction direction) {
     if (why == std::errc::connection_refused) {
         return "; nobody listens there, or the root does not want this leaf";
     }
@@ -28,7 +28,11 @@ std::string_view cure_for_request(const std::error_code& why) {
     if (why == std::errc::timed_out) {
         return "; there was no answer: is it a root, and may packets pass between?";
     }
-    if (why == std::errc::network_unreachable) return "; 'ip route get' tells the way there";
+    if (why == std::errc::network_unreachable) {
+        if (direction == Direction::receiver_only) return "; 'ip route get' tells the way there";
+        return "; 'ip route get' tells the way there, and --gateway the one for data that leaves "
+               "the port's subnet";
+    }
     if (why == std::errc::network_down) return "; the port has no link: plug it in, or set it up";
     return "";
 }
@@ -71,7 +75,7 @@ bool RootedLeaf::ask() {
         const auto winsock = winsock_name(event->error);
         throw Failure(fmt::format("cannot {}: {}{}{}", doing, event->error.message(),
                                   winsock.empty() ? "" : fmt::format(" ({})", winsock),
-                                  cure_for_request(event->error)));
+                                  cure_for_request(event->error, direction_)));
     }
     return false;
 }
