@@ -45,7 +45,7 @@ Ports (--port):
   net_...                any DPDK device arguments
 
 Exit codes: 0 done, also after SIGINT or SIGTERM; 1 failure; 2 wrong use.
-`joinleaf root --help`, `joinleaf leaf --help` and `joinleaf demo --help` tell the options.)";
+`joinleaf root --help`, and so on for leaf, tell and demo, tell the options.)";
 
 const std::string_view kRootFooter =
     R"(Examples:
@@ -64,11 +64,9 @@ leaves send (--send) comes by unicast to it alone; with --scheme rooted-control 
 every other. --output writes it in the order it arrives; the summary says who sent how much.
 Without --input the root only receives, until SIGINT or SIGTERM.
 
-Commands, a line each, with --commands (try `echo leaves | nc -NU /run/feed.socket`):
-  leaves            list the leaves of this root
-  expel WHO         end the session for one leaf: by its number, its data address or its name
-  invite IP:PORT    invite the leaf that listens there, again until it comes
-  help              how they are answered: the last line begins with 'ok' or 'error'
+With --commands the operator of a running root expels a leaf, lists or invites them:
+  joinleaf tell /run/feed.socket expel desk-7
+`joinleaf tell --help` tells all. The socket takes a command a line; with - standard input does.
 
 The input is cut into chunks, each one datagram; from a terminal each line is one. When the input
 ends, everything is let out and the program exits. Leaves must have joined before: multicast does
@@ -95,6 +93,19 @@ With --send the leaf sends, too: with --join to the group; in a root's session t
 by unicast (beyond the subnet by --gateway), or with rooted-control to every member. A leaf with
 --send and without --output receives nothing, joins no group, and exits when everything is out.
 Ports, exit codes: joinleaf --help)";
+
+const std::string_view kTellFooter =
+    R"(Examples:
+  joinleaf tell /run/feed.socket leaves
+  joinleaf tell /run/feed.socket expel desk-7
+
+  leaves            list the leaves of this root
+  expel WHO         end the session for one leaf: by its number, its data address or its name
+  invite IP:PORT    invite the leaf that listens there, again until it comes
+  help              what else it knows
+
+A name that several leaves have chooses none of them: take the number. Exit code 0: done; 1: not,
+with the reason; 2: wrong use.)";
 
 const std::string_view kDemoFooter =
     R"(Examples:

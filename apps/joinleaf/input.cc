@@ -13,8 +13,10 @@ namespace joinleaf::app {
 
 Input Input::open(const std::string& path) {
     if (path == "-") return {Descriptor(STDIN_FILENO, true), "standard input"};
-    Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd) {
+    // A pipe that nobody writes to yet is not waited for here, where no signal is looked at: who
+    // reads waits for input that is ready.
+    Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!fd || ::fcntl(fd.get(), F_SETFL, O_RDONLY) != 0) {
         throw system_failure("read", path, errno,
                              "name a readable file with --input, or - for "
                              "standard input");

@@ -1,6 +1,7 @@
 // The command line: what CLI11 collects as text, and the checks that turn it into options.
 #include <apps/joinleaf/help.h>
 #include <apps/joinleaf/typed.h>
+#include <fmt/ranges.h>
 #include <net/vlan.h>
 
 #include <limits>
@@ -154,6 +155,19 @@ LeafOptions leaf_options(const Typed& typed) {
     return leaf;
 }
 
+TellOptions tell_options(const Typed& typed) {
+    if (!typed.path) {
+        throw WrongUse(
+            "name the socket that the root has with --commands, as in /run/feed.socket leaves");
+    }
+    if (typed.words.empty()) {
+        throw WrongUse(fmt::format("say what to tell, as in {} leaves (or help)", *typed.path));
+    }
+    TellOptions tell{.path = *typed.path, .line = fmt::format("{}", fmt::join(typed.words, " "))};
+    if (tell.line.find('\n') != std::string::npos) throw WrongUse("tell one line at a time");
+    return tell;
+}
+
 DemoOptions demo_options(const Typed& typed) {
     DemoOptions demo;
     demo.common = common_options(typed);
@@ -289,6 +303,15 @@ void add_leaf(CLI::App& app, Typed& typed) {
     add_run(app, typed);
 }
 
+void add_tell(CLI::App& app, Typed& typed) {
+    constexpr auto kWhat = "What to tell whom";
+    add(app, kWhat, "PATH", typed.path, "", "the socket that the root has with --commands");
+    app.add_option("COMMAND", typed.words, "leaves, expel WHO, invite IP:PORT or help")
+        ->group(kWhat)
+        ->option_text("");
+    app.set_help_flag("-h,--help", "this text")->group("How it runs");
+}
+
 void add_demo(CLI::App& app, Typed& typed) {
     constexpr auto kWhat = "What to show";
     add(app, kWhat, "--size", typed.size, "MB", "size of the file in megabytes; 256 unless given");
@@ -333,10 +356,10 @@ Message complaint(const CLI::App& app, const std::vector<std::string>& arguments
     }
     if (arguments.empty()) {
         return {kExitWrongUse,
-                "joinleaf: say what to do: root, leaf or demo; `joinleaf --help` tells more"};
+                "joinleaf: say what to do: root, leaf, tell or demo; `joinleaf --help` tells more"};
     }
-    return {kExitWrongUse, fmt::format("joinleaf: '{}' is not a command; begin with root, leaf or "
-                                       "demo; `joinleaf --help` tells more",
+    return {kExitWrongUse, fmt::format("joinleaf: '{}' is not a command; begin with root, leaf, "
+                                       "tell or demo; `joinleaf --help` tells more",
                                        arguments.front())};
 }
 
@@ -364,6 +387,9 @@ Invocation parse_command_line(const std::vector<std::string>& arguments) {
         "                     --listen IP:PORT} {--output FILE|-|null | --send FILE|-} [options]",
         kLeafFooter);
     add_leaf(*leaf, typed);
+    auto* tell = add_command(app, "tell", "tell a running root to expel a leaf, and the like",
+                             "joinleaf tell PATH COMMAND", kTellFooter);
+    add_tell(*tell, typed);
     auto* demo = add_command(app, "demo", "a root and two leaves on this machine, no NIC needed",
                              "joinleaf demo [options]", kDemoFooter);
     add_demo(*demo, typed);
@@ -381,6 +407,7 @@ Invocation parse_command_line(const std::vector<std::string>& arguments) {
     try {
         if (root->parsed()) return root_options(typed);
         if (leaf->parsed()) return leaf_options(typed);
+        if (tell->parsed()) return tell_options(typed);
         return demo_options(typed);
     } catch (const WrongUse& error) {
         return complaint(app, arguments, error.what());

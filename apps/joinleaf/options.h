@@ -1,4 +1,5 @@
-// What a person asked for on the command line, checked: the commands root, leaf and demo. Pure.
+// What a person asked for on the command line, checked: the commands root, leaf, tell and demo.
+// Pure.
 #pragma once
 
 #include <joinleaf/address.h>
@@ -88,6 +89,12 @@ struct LeafOptions {
     return leaf.output ? Direction::both : Direction::sender_only;
 }
 
+/// One command to a root that runs with --commands.
+struct TellOptions {
+    std::string path;  ///< of its socket
+    std::string line;
+};
+
 struct DemoOptions {
     CommonOptions common;
     std::uint64_t file_octets = 256'000'000;
@@ -101,7 +108,7 @@ struct Message {
     std::string text;
 };
 
-using Invocation = std::variant<RootOptions, LeafOptions, DemoOptions, Message>;
+using Invocation = std::variant<RootOptions, LeafOptions, TellOptions, DemoOptions, Message>;
 
 /// Reads the arguments behind the program's name. Wrong use becomes a Message of one line that
 /// names the option, what is wrong and the cure. Touches nothing outside.

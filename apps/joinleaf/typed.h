@@ -35,6 +35,9 @@ struct Typed {
     std::vector<std::string> invites;
     Text tls_psk, tls_identity, tls_cert, tls_key, tls_ca, tls_peer;
 
+    Text path;
+    std::vector<std::string> words;
+
     Text size;
 };
 

@@ -1,6 +1,7 @@
 // Where commands come from: a Unix socket of the same user, or standard input.
 #include <apps/joinleaf/console.h>
 #include <apps/joinleaf/failure.h>
+#include <apps/joinleaf/tell.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +10,7 @@
 #include <sys/un.h>
 
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -162,6 +164,27 @@ TEST_F(ConsoleTest, DoesNotTakeThePlaceOfAFile) {
     } catch (const Failure& failure) {
         EXPECT_THAT(failure.what(), HasSubstr("No such file or directory; name a path"));
     }
+}
+
+TEST_F(ConsoleTest, TellAsksAndHearsTheWholeAnswer) {
+    EXPECT_THROW((void)ask_root(path_, "leaves"), Failure);
+    Console console(path_, nothing_to_say);
+    answer_ = std::string(1 << 20, 'a') + "\nok: done\n";
+    std::string heard;
+    std::atomic<bool> told = false;
+    std::thread teller([&] {
+        heard = ask_root(path_, "leaves");
+        told = true;
+    });
+    while (!told) {
+        console.serve(-1, 1ms, [this](std::string_view line) {
+            lines_.emplace_back(line);
+            return answer_;
+        });
+    }
+    teller.join();
+    EXPECT_EQ(heard, answer_);
+    EXPECT_THAT(lines_, testing::ElementsAre("leaves"));
 }
 
 TEST_F(ConsoleTest, TakesStandardInputToItsEnd) {

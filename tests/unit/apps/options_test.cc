@@ -404,6 +404,20 @@ TEST(Gateway, IsARouterBesideThePort) {
               "10.0.0.3");
 }
 
+TEST(TellOptions, ArePathAndOneCommand) {
+    const auto tell = accepted<TellOptions>("tell /run/feed expel desk 7");
+    EXPECT_EQ(tell.path, "/run/feed");
+    EXPECT_EQ(tell.line, "expel desk 7");
+    EXPECT_EQ(std::get<TellOptions>(parse_command_line({"tell", "x", "expel", "a  b"})).line,
+              "expel a  b");
+    EXPECT_THAT(refused("tell"), HasSubstr("joinleaf tell: name the socket that the root has with "
+                                           "--commands"));
+    EXPECT_THAT(refused("tell /run/feed"), HasSubstr("say what to tell, as in /run/feed leaves"));
+    EXPECT_THAT(refused("tell /run/feed --frob"), HasSubstr("'--frob' is not expected here"));
+    const auto two = parse_command_line({"tell", "x", "leaves\nexpel y"});
+    EXPECT_THAT(std::get<Message>(two).text, HasSubstr("tell one line at a time"));
+}
+
 TEST(DemoOptions, NeedNothing) {
     const auto demo = accepted<DemoOptions>("demo");
     EXPECT_EQ(demo.file_octets, 256'000'000u);
@@ -421,9 +435,10 @@ TEST(CommonOptions, SplitEalArgumentsAtBlanksOutsideQuotes) {
 }
 
 TEST(CommandLine, AnswersWhatItDoesNotKnowWithOneLine) {
-    EXPECT_THAT(refused(""), HasSubstr("joinleaf: say what to do: root, leaf or demo"));
-    EXPECT_THAT(refused("lief"),
-                HasSubstr("joinleaf: 'lief' is not a command; begin with root, leaf or demo"));
+    EXPECT_THAT(refused(""), HasSubstr("joinleaf: say what to do: root, leaf, tell or demo"));
+    EXPECT_THAT(
+        refused("lief"),
+        HasSubstr("joinleaf: 'lief' is not a command; begin with root, leaf, tell or demo"));
     EXPECT_THAT(refused("--frob"), HasSubstr("--frob"));
     EXPECT_THAT(refused("leaf --frob"),
                 HasSubstr("joinleaf leaf: '--frob' is not expected here; `joinleaf leaf --help`"));
@@ -448,7 +463,8 @@ TEST(CommandLine, HelpsWithExamplesPortFormsAndExitCodes) {
                 testing::AllOf(HasSubstr("Usage: joinleaf root"), HasSubstr("--wait-leaves N")));
     EXPECT_THAT(help("leaf -h"), HasSubstr("--root IP:PORT"));
     EXPECT_THAT(help("--version"), testing::MatchesRegex("joinleaf [0-9]+\\.[0-9]+\\.[0-9]+\n"));
-    std::istringstream lines(help("--help") + help("root --help") + help("leaf --help"));
+    std::istringstream lines(help("--help") + help("root --help") + help("leaf --help") +
+                             help("tell --help") + help("demo --help"));
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
 }
 
