@@ -90,8 +90,9 @@ SIGTERM; then it leaves the groups, writes what has arrived and exits. With --ro
 until the root ends the session (exit code 0), expels the leaf or is lost (exit code 1).
 
 With --send the leaf sends, too: with --join to the group; in a root's session to the root alone,
-by unicast (beyond the subnet by --gateway), or with rooted-control to every member. A leaf with
---send and without --output receives nothing, joins no group, and exits when everything is out.
+by unicast (beyond the subnet by --gateway; the root needs --output to hear it), or with
+rooted-control to every member. A leaf with --send and without --output receives nothing, joins no
+group, and exits when everything is out.
 Ports, exit codes: joinleaf --help)";
 
 const std::string_view kTellFooter =

@@ -120,7 +120,7 @@ PortOptions port_options(const LeafOptions& options) {
 
 std::optional<Input> open_input(const LeafOptions& options) {
     if (!options.publishing) return {};
-    return Input::open(options.publishing->input);
+    return Input::open(options.publishing->input, "--send");
 }
 
 /// From the joins to the last counter.
