@@ -150,7 +150,8 @@ private:
     void finish_output();
     [[nodiscard]] Summary summary_of(Status status) const;
     /// What to say of an end that was not a good one.
-    [[nodiscard]] std::optional<std::string> complaint(const Status& status) const;
+    [[nodiscard]] std::optional<std::string> complaint(const Status& status,
+                                                       std::string_view reason) const;
 
     const LeafOptions& options_;
     Surroundings& around_;
@@ -275,7 +276,7 @@ void Leaf::end(std::string_view reason) {
     if (session_) session_->close();
     runtime_.stop();
     tell(Role::leaf, summary_of(status), around_.report);
-    if (const auto said = complaint(status)) throw Failure(*said);
+    if (const auto said = complaint(status, reason)) throw Failure(*said);
 }
 
 void Leaf::finish_output() {
@@ -287,15 +288,20 @@ void Leaf::finish_output() {
     }
 }
 
-std::optional<std::string> Leaf::complaint(const Status& status) const {
+std::optional<std::string> Leaf::complaint(const Status& status, std::string_view reason) const {
     if (failure_) return failure_;
     if (session_) {
         if (auto said = session_->complaint()) return said;
     }
-    const std::uint64_t given = all_sent_ ? publishing_->publisher().handed_over() : 0;
+    if (!publishing_) return {};
+    const std::uint64_t given = publishing_->publisher().handed_over();
     const std::uint64_t sent = status.ports.at(0).counters.sent;
-    const bool on_wire = !session_ && options_.scope != 0;  // M23
-    if (given > sent && (session_ || on_wire)) return not_all_left(given, sent).what();
+    const bool on_wire = (session_ ? session_->scope() : options_.scope) != 0;  // M23
+    if (reason == "session_closed" && !all_sent_ && (sent < given || !input_->may_block())) {
+        return fmt::format("the root ended the session before all was sent; {} datagrams left",
+                           grouped(sent));
+    }
+    if (all_sent_ && on_wire && sent < given) return not_all_left(given, sent).what();
     return {};
 }
 

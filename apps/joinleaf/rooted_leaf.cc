@@ -122,6 +122,7 @@ Connected RootedLeaf::tell_connected() {
     const auto doing = fmt::format("join the session of {}", root_);
     const Instant at = must(member_.connected_at(), doing);
     const SessionOffer session = must(member_.session(), doing);
+    scope_ = session.scope;
     Connected connected{
         .group = session.group,
         .at = at,

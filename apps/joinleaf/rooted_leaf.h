@@ -23,6 +23,9 @@ public:
     /// The socket that receives the session's data.
     [[nodiscard]] Socket& socket() noexcept { return member_; }
 
+    /// The session's, once this leaf is in it (M23).
+    [[nodiscard]] std::uint8_t scope() const noexcept { return scope_; }
+
     /// As in "expelled", once the session is over for this leaf; empty: it goes on.
     [[nodiscard]] std::string_view ended();
     /// What to tell of an end that was not in good order; none: it was.
@@ -40,6 +43,7 @@ private:
     Runtime& runtime_;
     const LeafAdmission& admission_;
     Direction direction_;
+    std::uint8_t scope_ = 1;
     Surroundings& around_;
     EventQueue events_;
     Socket opened_;
