@@ -100,13 +100,14 @@ const std::string_view kTellFooter =
   joinleaf tell /run/feed.socket leaves
   joinleaf tell /run/feed.socket expel desk-7
 
+PATH is the socket that the root has with --commands. COMMAND is one of these:
   leaves            list the leaves of this root
   expel WHO         end the session for one leaf: by its number, its data address or its name
   invite IP:PORT    invite the leaf that listens there, again until it comes
-  help              what else it knows
+  help              what the root says of these
 
-A name that several leaves have chooses none of them: take the number. Exit code 0: done; 1: not,
-with the reason; 2: wrong use.)";
+A name that several leaves have chooses none of them: take the number.
+Exit code 0: done; 1: not, with the reason; 2: wrong use.)";
 
 const std::string_view kDemoFooter =
     R"(Examples:

@@ -304,11 +304,9 @@ void add_leaf(CLI::App& app, Typed& typed) {
 }
 
 void add_tell(CLI::App& app, Typed& typed) {
-    constexpr auto kWhat = "What to tell whom";
-    add(app, kWhat, "PATH", typed.path, "", "the socket that the root has with --commands");
-    app.add_option("COMMAND", typed.words, "leaves, expel WHO, invite IP:PORT or help")
-        ->group(kWhat)
-        ->option_text("");
+    // The words of kTellFooter explain them.
+    app.add_option("PATH", typed.path)->group("");
+    app.add_option("COMMAND", typed.words)->group("");
     app.set_help_flag("-h,--help", "this text")->group("How it runs");
 }
 

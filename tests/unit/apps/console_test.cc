@@ -119,6 +119,23 @@ TEST_F(ConsoleTest, WhoDoesNotReadGetsNoMoreAnswers) {
     EXPECT_EQ(lines_.size(), 100u) << "it has read: " << all.size();
 }
 
+TEST_F(ConsoleTest, HasABoundOnConnections) {
+    Console console(path_, nothing_to_say);
+    std::vector<Descriptor> idle;
+    // Each turn lets one in.
+    for (std::size_t i = 0; i < Console::kMostClients; ++i) {
+        idle.push_back(connection());
+        serve(console, 1);
+    }
+    const auto late = connection();
+    say(late, "leaves\n");
+    serve(console);
+    EXPECT_EQ(heard(late), "") << "it waits";
+    idle.pop_back();
+    serve(console);
+    EXPECT_EQ(heard(late), "[leaves]");
+}
+
 TEST_F(ConsoleTest, IsForThisUserAloneAndGoesWithItsOwner) {
     {
         const Console console(path_, nothing_to_say);
