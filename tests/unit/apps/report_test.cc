@@ -151,6 +151,8 @@ TEST(ReportText, LeavesOfARoot) {
               "10.77.0.12");
     EXPECT_EQ(text_of_left(leaf, "closed"),
               "leaf 3 has left (closed): desk-7 at 192.0.2.12:40312, proven to be alice");
+    EXPECT_EQ(text_of(leaf),
+              "leaf 3: desk-7 at 192.0.2.12:40312, proven to be alice, data address 10.77.0.12");
     leaf.peer.name.clear();
     leaf.peer.identity.clear();
     EXPECT_EQ(text_of_left(leaf, "reset"), "leaf 3 has left (reset): 192.0.2.12:40312");
@@ -302,6 +304,16 @@ TEST(Reporter, WhenQuietSaysErrorsAlone) {
     EXPECT_EQ(said.text(), "");
     said->error("it broke");
     EXPECT_EQ(said.text(), "joinleaf leaf: it broke\n");
+}
+
+TEST(Reporter, AnswersCommandsAsTheyAreAlsoWhenQuiet) {
+    Spoken quiet(Reporter::Options{.quiet = true});
+    quiet->answer("leaf 1\nok: 1 leaf\n");
+    EXPECT_EQ(quiet.text(), "leaf 1\nok: 1 leaf\n");
+    Spoken json(Reporter::Options{.json = true});
+    json->answer("ok: 0 leaves\n");
+    EXPECT_EQ(json.json(), "{\"event\":\"answer\",\"what\":\"ok: 0 leaves\\n\"}\n");
+    EXPECT_EQ(json.text(), "");
 }
 
 TEST(Reporter, WritesTheLiveLineOverItself) {
