@@ -1,6 +1,7 @@
 // The lines for a person.
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/report.h>
+#include <controlplane/admission_codec.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,6 +30,13 @@ std::string data_moved(Role role, const PortCounters& counters) {
 std::string moved_besides(Role role, const PortCounters& counters) {
     if (role == Role::root) return fmt::format("received {}", grouped(counters.delivered));
     return fmt::format("sent {}", grouped(counters.sent));
+}
+
+/// What a leaf says along with its request, unless it would play tricks on a terminal.
+std::string in_words(const std::string& caller_data) {
+    if (caller_data.empty()) return "";
+    if (controlplane::is_admission_text(caller_data)) return fmt::format(", '{}'", caller_data);
+    return fmt::format(", with {} octets of data", caller_data.size());
 }
 
 /// As in "one at 10.0.0.12".
@@ -116,8 +124,7 @@ std::string text_of(const LeafFacts& leaf) {
 std::string text_of_joined(const LeafFacts& leaf) {
     return fmt::format("leaf {} has joined{}: {}, data address {}{}", leaf.number,
                        leaf.invited ? ", invited" : "", text_of(leaf.peer),
-                       leaf.peer.data_address.to_string(),
-                       leaf.caller_data.empty() ? "" : fmt::format(", '{}'", leaf.caller_data));
+                       leaf.peer.data_address.to_string(), in_words(leaf.caller_data));
 }
 
 std::string text_of_left(const LeafFacts& leaf, std::string_view reason) {

@@ -149,6 +149,10 @@ TEST(ReportText, LeavesOfARoot) {
     EXPECT_EQ(text_of_joined(leaf),
               "leaf 3 has joined: desk-7 at 192.0.2.12:40312, proven to be alice, data address "
               "10.77.0.12");
+    leaf.caller_data = "please";
+    EXPECT_THAT(text_of_joined(leaf), testing::EndsWith("10.77.0.12, 'please'"));
+    leaf.caller_data = "\x1b[2Jleaf 4 has joined";
+    EXPECT_THAT(text_of_joined(leaf), testing::EndsWith("10.77.0.12, with 21 octets of data"));
     EXPECT_EQ(text_of_left(leaf, "closed"),
               "leaf 3 has left (closed): desk-7 at 192.0.2.12:40312, proven to be alice");
     EXPECT_EQ(text_of(leaf),
