@@ -153,6 +153,12 @@ Result<UserData> MemberSocket::peer_data() const {
     return peer_data_;
 }
 
+Result<SessionOffer> MemberSocket::session() const {
+    if (is_closed()) return failure(std::errc::not_a_socket);
+    if (!logic_.is_connected()) return failure(std::errc::not_connected);
+    return logic_.offer();
+}
+
 Result<Peer> MemberSocket::peer() const {
     if (is_closed()) return failure(std::errc::not_a_socket);
     if (!logic_.is_connected()) return failure(std::errc::not_connected);

@@ -34,6 +34,7 @@ public:
     [[nodiscard]] const PendingJoin* find_request(RequestId request) const override;
     Result<std::shared_ptr<SocketCore>> answer(RequestId request, const Answer& answer) override;
     [[nodiscard]] Result<UserData> peer_data() const override;
+    [[nodiscard]] Result<SessionOffer> session() const override;
     [[nodiscard]] Result<Peer> peer() const override;
     Result<void> say(const UserData& data) override;
     Result<void> use(AdmissionFiles files) override;

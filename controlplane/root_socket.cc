@@ -110,6 +110,11 @@ Result<std::shared_ptr<SocketCore>> RootSocket::start_peer_join(const ControlEnd
     return socket;
 }
 
+Result<SessionOffer> RootSocket::session() const {
+    if (is_closed()) return failure(std::errc::not_a_socket);
+    return logic_.offer();
+}
+
 Result<RequestId> RootSocket::oldest_request() {
     if (is_closed()) return failure(std::errc::not_a_socket);
     return logic_.oldest_request();
@@ -127,6 +132,8 @@ Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const 
     const auto leaf = logic_.answer(request, answer, now(), actions);
     std::shared_ptr<LeafSocket> socket;
     if (leaf && *leaf) {
+        // Heard from now on: it may send from its FD_CONNECT on, which comes before ours.
+        member_came(**leaf, peer.data_address);
         socket = stand_for(**leaf, std::move(caller_data));
         socket->set_state(State::joining);
     }
@@ -388,6 +395,11 @@ void LeafSocket::arrived() {
     } else {
         complete({}, now());
     }
+}
+
+Result<SessionOffer> LeafSocket::session() const {
+    if (is_closed()) return failure(std::errc::not_a_socket);
+    return root_->session();
 }
 
 Result<UserData> LeafSocket::peer_data() const {

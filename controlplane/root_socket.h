@@ -34,6 +34,7 @@ public:
     Result<std::shared_ptr<SocketCore>> start_peer_join(const ControlEndpoint& peer,
                                                         const AdmissionRequest& request) override;
     Result<void> listen(const ControlEndpoint& local, std::size_t backlog) override;
+    [[nodiscard]] Result<SessionOffer> session() const override;
     Result<RequestId> oldest_request() override;
     [[nodiscard]] const PendingJoin* find_request(RequestId request) const override;
     Result<std::shared_ptr<SocketCore>> answer(RequestId request, const Answer& answer) override;
@@ -107,6 +108,7 @@ public:
 
     [[nodiscard]] Result<UserData> peer_data() const override;
     [[nodiscard]] Result<Peer> peer() const override;
+    [[nodiscard]] Result<SessionOffer> session() const override;
     Result<void> say(const UserData& data) override;
     void link_lost(const PortContext&) override {}
 

@@ -240,6 +240,11 @@ Result<UserData> Socket::peer_data() const {
     return impl_->core->call([&] { return impl_->socket->peer_data(); });
 }
 
+Result<SessionOffer> Socket::session() const {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    return impl_->core->call([&] { return impl_->socket->session(); });
+}
+
 Result<Peer> Socket::peer() const {
     if (!impl_) return failure(std::errc::not_a_socket);
     return impl_->core->call([&] { return impl_->socket->peer(); });

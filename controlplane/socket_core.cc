@@ -67,6 +67,7 @@ Result<void> SocketCore::use(AdmissionFiles) {
 }
 std::optional<AdmissionStatus> SocketCore::admission_status() const { return std::nullopt; }
 Result<UserData> SocketCore::peer_data() const { return failure(std::errc::not_connected); }
+Result<SessionOffer> SocketCore::session() const { return failure(std::errc::not_connected); }
 Result<Peer> SocketCore::peer() const { return failure(std::errc::not_connected); }
 Result<void> SocketCore::say(const UserData&) { return failure(std::errc::not_connected); }
 Result<void> SocketCore::set_sources(const SourceFilter&, Held) {

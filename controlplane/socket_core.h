@@ -53,6 +53,7 @@ public:
     /// Whether a socket that answer() gave still joins a group, and tells the waiter when it has.
     [[nodiscard]] bool ends_in_join() const { return state_ == State::joining && joins_itself(); }
     [[nodiscard]] virtual Result<UserData> peer_data() const;
+    [[nodiscard]] virtual Result<SessionOffer> session() const;
     [[nodiscard]] virtual Result<Peer> peer() const;
     virtual Result<void> say(const UserData& data);
     [[nodiscard]] std::optional<UserData> hear();

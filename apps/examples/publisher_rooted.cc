@@ -1,5 +1,6 @@
 // Decides who may listen: invites leaves, lets in those that ask, and expels each after a minute;
-// to those that are there it publishes a numbered line every second. As in:
+// to those that are there it publishes a numbered line every second, and it prints what they send
+// to it. As in:
 // publisher_rooted eth1 10.0.0.11/24 232.1.1.1:5000 192.0.2.11:7000 192.0.2.12:7001
 #include <apps/examples/or_throw.h>
 #include <joinleaf/runtime.h>
@@ -26,6 +27,14 @@ void send_line(Sender& sender, const std::string& line) {
     sender.send({&buffer, 1});
 }
 
+void print(std::span<const Datagram> datagrams) {
+    for (const Datagram& datagram : datagrams) {
+        const auto bytes = datagram.bytes();
+        std::printf("%s: %.*s", datagram.source().to_string().c_str(),
+                    static_cast<int>(bytes.size()), reinterpret_cast<const char*>(bytes.data()));
+    }
+}
+
 Answer welcome(const PendingJoin& join) {
     std::printf("%s asks, from %s\n", join.peer.name.c_str(),
                 join.peer.endpoint.to_string().c_str());
@@ -35,8 +44,11 @@ Answer welcome(const PendingJoin& join) {
 void publish(const PortOptions& port, GroupEndpoint group, ControlEndpoint at,
              const std::vector<ControlEndpoint>& leaves) {
     Runtime runtime = Runtime::start({.ports = {port}});
-    SocketOptions options{
-        .scheme = kRootedRooted, .control_role = ControlRole::root, .data_role = DataRole::root};
+    Receiver receiver = or_throw(runtime.open_receiver({}));
+    SocketOptions options{.scheme = kRootedRooted,
+                          .control_role = ControlRole::root,
+                          .data_role = DataRole::root,
+                          .receiver = &receiver};
     options.admission.session.group = group;
     Socket root = or_throw(runtime.open(options));
     or_throw(root.listen(at));
@@ -49,6 +61,7 @@ void publish(const PortOptions& port, GroupEndpoint group, ControlEndpoint at,
         while (auto leaf = root.accept(welcome)) listeners.push_back({*leaf, second});
         std::erase_if(listeners, [&](const Listener& l) { return second - l.since > 60; });
         send_line(sender, "line " + std::to_string(second) + "\n");
+        while (receiver.consume(print) != 0) continue;
         std::this_thread::sleep_for(std::chrono::seconds(1));
     }
     root.close();  // tells all leaves that the session is over

@@ -1,10 +1,14 @@
-// Asks a root to be let in, and prints what it sends until the session is over for this leaf.
+// Asks a root to be let in, sends it one line, which no other leaf hears, and prints what it sends
+// until the session is over for this leaf.
 // As in: subscriber_asks eth1 10.0.0.12/24 192.0.2.11:7000 desk-7
 #include <apps/examples/or_throw.h>
 #include <joinleaf/runtime.h>
 
 #include <chrono>
 #include <cstdio>
+#include <cstring>
+#include <string>
+#include <thread>
 
 using namespace joinleaf;
 
@@ -16,6 +20,14 @@ void print(std::span<const Datagram> datagrams) {
     std::fflush(stdout);
 }
 
+void send_line(Sender& sender, const std::string& line) {
+    SendBuffer buffer;
+    while (sender.reserve({&buffer, 1}) == 0) std::this_thread::yield();
+    std::memcpy(buffer.data, line.data(), line.size());
+    buffer.length = static_cast<std::uint32_t>(line.size());
+    sender.send({&buffer, 1});
+}
+
 void subscribe(const PortOptions& port, ControlEndpoint root, const std::string& name) {
     Runtime runtime = Runtime::start({.ports = {port}});
     Receiver receiver = or_throw(runtime.open_receiver({}));
@@ -23,8 +35,10 @@ void subscribe(const PortOptions& port, ControlEndpoint root, const std::string&
     Socket socket = or_throw(runtime.open(
         {.scheme = kRootedRooted, .receiver = &receiver, .admission = {.name = name}}));
     or_throw(socket.select(events, static_cast<EventMask>(EventType::close)));
-    or_throw(socket.join_leaf(root, {.direction = Direction::receiver_only}));
+    or_throw(socket.join_leaf(root));
     std::printf("let in by %s\n", root.to_string().c_str());
+    Sender to_root = or_throw(socket.sender());
+    send_line(to_root, name + " is here\n");
 
     std::optional<Event> closed;
     while (!closed) {

@@ -1,8 +1,10 @@
 // A root's leaves, on a thread of their own.
 #include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/admitter.h>
+#include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/run.h>
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <algorithm>
 
@@ -14,16 +16,22 @@ using namespace std::chrono_literals;
 constexpr auto kLook = 50ms;
 constexpr auto kInviteAgain = 1s;
 constexpr std::size_t kBacklog = 1024;
+constexpr std::size_t kMostInvitations = 16384;
 
 }  // namespace
 
 Admitter::Admitter(Runtime& runtime, const RootAdmission& admission, const SenderOptions& sender,
-                   Reporter& report)
-    : admission_(admission), report_(report), events_(runtime.open_event_queue()) {
+                   Reporter& report, Console* console, Collector* collector)
+    : admission_(admission),
+      report_(report),
+      console_(console),
+      collector_(collector),
+      events_(runtime.open_event_queue()) {
     SocketOptions options{
         .scheme = admission.scheme,
         .control_role = ControlRole::root,
         .data_role = admission.scheme.data == Plane::rooted ? DataRole::root : DataRole::leaf,
+        .receiver = collector != nullptr ? &collector->receiver() : nullptr,
         .sender = sender,
         .admission = admission.options};
     options.admission.refused = [this](const Peer& peer, std::string_view why) {
@@ -71,8 +79,19 @@ void Admitter::refused(const Peer& peer, std::string_view why) {
 
 void Admitter::run() {
     while (!ending_) {
-        if (const auto event = events_.wait(kLook)) handle(*event);
+        wait();
+        while (const auto event = events_.next()) handle(*event);
         invite_next(Instant::clock::now());
+    }
+}
+
+void Admitter::wait() {
+    if (console_ != nullptr) {
+        console_->serve(events_.fd(), kLook,
+                        [this](std::string_view line) { return text_of(carry_out(line)); });
+    } else {
+        pollfd events{events_.fd(), POLLIN, 0};
+        ::poll(&events, 1, static_cast<int>(kLook.count()));
     }
 }
 
@@ -153,6 +172,9 @@ void Admitter::joined(Leaf& leaf) {
         ++counts_.joined;
         ++counts_.now;
     }
+    if (collector_ != nullptr) {
+        collector_->expect(leaf.facts.peer.data_address, leaf.facts.peer.name);
+    }
     report_.json(json_of_joined(leaf.facts));
     report_.text(text_of_joined(leaf.facts));
 }
@@ -175,6 +197,65 @@ void Admitter::closed(SocketId id, std::error_code reason) {
                                  facts.peer.endpoint.to_string(), why));
     }
     leaves_.erase(found);
+}
+
+CommandAnswer Admitter::carry_out(std::string_view line) {
+    const auto command = parse_command(line);
+    if (!command) return not_done(command.error());
+    if (const auto* who = std::get_if<ExpelLeaf>(&*command)) return expel(who->who);
+    if (const auto* where = std::get_if<InviteLeaf>(&*command)) return invite(where->leaf);
+    if (std::holds_alternative<ListLeaves>(*command)) return list_leaves();
+    return help_on_commands();
+}
+
+std::vector<LeafFacts> Admitter::members() const {
+    std::vector<LeafFacts> members;
+    for (const auto& [id, leaf] : leaves_) {
+        if (leaf.joined) members.push_back(leaf.facts);
+    }
+    return members;
+}
+
+CommandAnswer Admitter::list_leaves() const {
+    const auto all = members();
+    CommandAnswer answer = done(all.size() == 1 ? "1 leaf" : fmt::format("{} leaves", all.size()));
+    for (const auto& leaf : all) {
+        std::string line = text_of(leaf);
+        const auto sent =
+            collector_ != nullptr ? collector_->of(leaf.peer.data_address) : std::nullopt;
+        if (sent) line += fmt::format(", has sent {} datagrams", grouped(sent->datagrams));
+        answer.lines.push_back(std::move(line));
+    }
+    return answer;
+}
+
+CommandAnswer Admitter::expel(const std::string& who) {
+    const auto all = members();
+    const auto chosen = choose_leaf(who, all);
+    if (!chosen) return not_done(chosen.error());
+    const auto leaf = std::ranges::find_if(leaves_, [&](const auto& entry) {
+        return entry.second.facts.number == all[*chosen].number;
+    });
+    // Its own end raises no event here.
+    leaf->second.socket.close();
+    closed(leaf->first, std::make_error_code(std::errc::connection_aborted));
+    return done(fmt::format("expelled {}", text_of(all[*chosen])));
+}
+
+CommandAnswer Admitter::invite(const ControlEndpoint& leaf) {
+    const auto is_meant = [&](const Invitation& invitation) { return invitation.leaf == leaf; };
+    const auto known = std::ranges::find_if(invitations_, is_meant);
+    if (known != invitations_.end() && !known->taken) {
+        return not_done(fmt::format("{} is being invited already", leaf.to_string()));
+    }
+    if (known != invitations_.end()) {
+        invitations_.erase(known);  // it has come, and may have gone since
+    } else if (invitations_.size() >= kMostInvitations) {
+        return not_done(
+            fmt::format("{} have been invited, which is the most", grouped(kMostInvitations)));
+    }
+    invitations_.push_back({.leaf = leaf});
+    return done(fmt::format("invites {}, again every second until it comes", leaf.to_string()));
 }
 
 }  // namespace joinleaf::app

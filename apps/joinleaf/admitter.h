@@ -1,12 +1,16 @@
 // A root's leaves: answers those that ask, invites those it was told of, and tells who comes and
-// goes.
+// goes; and carries out what its operator says.
 #pragma once
 
+#include <apps/joinleaf/collector.h>
+#include <apps/joinleaf/commands.h>
+#include <apps/joinleaf/console.h>
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/report.h>
 #include <joinleaf/runtime.h>
 
 #include <atomic>
+#include <list>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -18,9 +22,10 @@ namespace joinleaf::app {
 /// Works on a thread of its own. Who may come in is the policy's to say, which the socket asks.
 class Admitter {
 public:
-    /// Opens the root. Errors: throws Failure.
+    /// Opens the root. `console` and `collector`, where there are any, outlive this. Errors: throws
+    /// Failure.
     Admitter(Runtime& runtime, const RootAdmission& admission, const SenderOptions& sender,
-             Reporter& report);
+             Reporter& report, Console* console, Collector* collector);
     Admitter(const Admitter&) = delete;
     Admitter& operator=(const Admitter&) = delete;
     ~Admitter();
@@ -58,12 +63,21 @@ private:
     void joined(Leaf& leaf);
     void closed(SocketId id, std::error_code reason);
 
+    void wait();
+    [[nodiscard]] CommandAnswer carry_out(std::string_view line);
+    [[nodiscard]] CommandAnswer list_leaves() const;
+    [[nodiscard]] CommandAnswer expel(const std::string& who);
+    [[nodiscard]] CommandAnswer invite(const ControlEndpoint& leaf);
+    [[nodiscard]] std::vector<LeafFacts> members() const;
+
     const RootAdmission& admission_;
     Reporter& report_;
+    Console* console_;
+    Collector* collector_;
     Socket root_;
     EventQueue events_;
     std::map<SocketId, Leaf> leaves_;
-    std::vector<Invitation> invitations_;
+    std::list<Invitation> invitations_;
     /// The one under way (M12), and the socket that will stand for its leaf.
     Invitation* inviting_ = nullptr;
     Socket invited_;

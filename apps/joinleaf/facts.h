@@ -54,6 +54,15 @@ struct LeafCounts {
     std::uint64_t now = 0;
 };
 
+/// One who has sent to a root, or to the group of a nonrooted session.
+struct SenderFacts {
+    Ipv4Address address;  ///< unspecified: all whom the list has no room for
+    std::string name;     ///< as a leaf calls itself
+    bool is_leaf = false;
+    std::uint64_t datagrams = 0;
+    std::uint64_t octets = 0;
+};
+
 /// Why a session ended, in a word: as a root sees a leaf go, or as a leaf sees the end.
 [[nodiscard]] std::string_view close_reason(Role role, const std::error_code& reason) noexcept;
 /// Octets as text.
@@ -62,13 +71,14 @@ struct LeafCounts {
 /// A join has completed.
 struct Connected {
     GroupEndpoint group;
-    SourceFilter sources;       ///< what is received; nothing for a root
+    SourceFilter sources;       ///< what is received; nothing: this one only sends
     Instant at{};               ///< when the IGMP report left, or when nothing had to be sent
     double connect_ms = 0;      ///< from the call to `at`
     double since_start_ms = 0;  ///< from the program's begin to `at`
     std::optional<double> first_datagram_ms;  ///< from `at` to the first datagram of this join
     std::optional<JoinHealth> health;         ///< at the end, of a leaf
     std::optional<SessionFacts> session;      ///< of a leaf that a root let in
+    std::string sends_to;                     ///< of a leaf that sends, as in 10.0.0.11:5000
 };
 
 /// How it goes. The rates are those of the last second.
@@ -88,7 +98,10 @@ struct Summary {
     double packets_per_second = 0;
     double bits_per_second = 0;
     std::vector<Connected> joins;
-    std::optional<LeafCounts> leaves;  ///< of a root that lets leaves in
+    std::optional<LeafCounts> leaves;                 ///< of a root that lets leaves in
+    bool moves_its_own = true;                        ///< a root sends, a leaf receives
+    bool moves_besides = false;                       ///< a root receives, a leaf sends
+    std::optional<std::vector<SenderFacts>> senders;  ///< of a root that receives
     double resident_mb = 0;
 };
 

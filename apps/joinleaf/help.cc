@@ -45,7 +45,7 @@ Ports (--port):
   net_...                any DPDK device arguments
 
 Exit codes: 0 done, also after SIGINT or SIGTERM; 1 failure; 2 wrong use.
-`joinleaf root --help`, `joinleaf leaf --help` and `joinleaf demo --help` tell the options.)";
+`joinleaf root --help`, and so on for leaf, tell and demo, tell the options.)";
 
 const std::string_view kRootFooter =
     R"(Examples:
@@ -56,8 +56,18 @@ const std::string_view kRootFooter =
       --listen 192.0.2.11:7000 --policy policy.toml --tls-psk keys.psk --wait-leaves 2
   joinleaf root --port eth1 --address 10.0.0.11/24 --group 232.1.1.1:5000 --input file.bin \
       --invite 192.0.2.12:7001 --invite 192.0.2.13:7001 --wait-leaves 2
+  joinleaf root --port eth1 --address 10.0.0.11/24 --group 239.1.1.1:5000 --listen 192.0.2.11:7000 \
+      --output from-leaves.bin --commands /run/feed.socket
 
-With --listen or --invite the root decides who may listen, and its end is the session's.
+With --listen or --invite the root decides who may listen, and its end is the session's. What its
+leaves send (--send) comes by unicast to it alone; with --scheme rooted-control every member hears
+every other. --output writes it in the order it arrives; the summary says who sent how much.
+Without --input the root only receives, until SIGINT or SIGTERM.
+
+With --commands the operator of a running root expels a leaf, lists or invites them:
+  joinleaf tell /run/feed.socket expel desk-7
+`joinleaf tell --help` tells all. The socket takes a command a line; with - standard input does.
+
 The input is cut into chunks, each one datagram; from a terminal each line is one. When the input
 ends, everything is let out and the program exits. Leaves must have joined before: multicast does
 not repeat (--wait-leaves waits for those that are let in). A rate that the slowest leaf and the
@@ -72,11 +82,32 @@ const std::string_view kLeafFooter =
   joinleaf leaf --port eth1 --address 10.0.0.12/24 --root 192.0.2.11:7000 --name desk-7 \
       --tls-psk mine.psk --output copy.bin
   joinleaf leaf --port eth1 --address 10.0.0.12/24 --listen 192.0.2.12:7001 --output copy.bin
+  joinleaf leaf --port eth1 --address 10.1.0.12/24 --gateway 10.1.0.1 --root 192.0.2.11:7000 \
+      --output null --send orders.bin
 
 Payloads are written in the order they arrive. The leaf runs until --count, --duration, SIGINT or
 SIGTERM; then it leaves the groups, writes what has arrived and exits. With --root or --listen also
 until the root ends the session (exit code 0), expels the leaf or is lost (exit code 1).
+
+With --send the leaf sends, too: with --join to the group; in a root's session to the root alone,
+by unicast (beyond the subnet by --gateway; the root needs --output to hear it), or with
+rooted-control to every member. A leaf with --send and without --output receives nothing, joins no
+group, and exits when everything is out.
 Ports, exit codes: joinleaf --help)";
+
+const std::string_view kTellFooter =
+    R"(Examples:
+  joinleaf tell /run/feed.socket leaves
+  joinleaf tell /run/feed.socket expel desk-7
+
+PATH is the socket that the root has with --commands. COMMAND is one of these:
+  leaves            list the leaves of this root
+  expel WHO         end the session for one leaf: by its number, its data address or its name
+  invite IP:PORT    invite the leaf that listens there, again until it comes
+  help              what the root says of these
+
+A name that several leaves have chooses none of them: take the number.
+Exit code 0: done; 1: not, with the reason; 2: wrong use.)";
 
 const std::string_view kDemoFooter =
     R"(Examples:

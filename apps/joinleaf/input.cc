@@ -2,6 +2,7 @@
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/input.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -11,22 +12,25 @@
 
 namespace joinleaf::app {
 
-Input Input::open(const std::string& path) {
-    if (path == "-") return {Descriptor(STDIN_FILENO, true), "standard input"};
-    Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd) {
-        throw system_failure("read", path, errno,
-                             "name a readable file with --input, or - for "
-                             "standard input");
+Input Input::open(const std::string& path, std::string_view option) {
+    if (path == "-") return {Descriptor(STDIN_FILENO, true), "standard input", option};
+    // A pipe that nobody writes to yet is not waited for here, where no signal is looked at: who
+    // reads waits for input that is ready.
+    Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!fd || ::fcntl(fd.get(), F_SETFL, O_RDONLY) != 0) {
+        throw system_failure(
+            "read", path, errno,
+            fmt::format("name a readable file with {}, or - for standard input", option));
     }
-    return {std::move(fd), path};
+    return {std::move(fd), path, option};
 }
 
-Input::Input(Descriptor fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {
+Input::Input(Descriptor fd, std::string name, std::string_view option)
+    : fd_(std::move(fd)), name_(std::move(name)) {
     struct stat kind {};
     if (::fstat(fd_.get(), &kind) != 0) throw system_failure("read", name_, errno);
     if (S_ISDIR(kind.st_mode)) {
-        throw Failure(name_ + " is a directory; name a file with --input");
+        throw Failure(fmt::format("{} is a directory; name a file with {}", name_, option));
     }
     may_block_ = !S_ISREG(kind.st_mode);
     line_by_line_ = ::isatty(fd_.get()) == 1;

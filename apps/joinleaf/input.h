@@ -8,16 +8,18 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace joinleaf::app {
 
 /// One thread.
 class Input {
 public:
-    /// `path` or "-" for standard input. Errors: throws Failure (missing, unreadable, a directory).
-    [[nodiscard]] static Input open(const std::string& path);
+    /// `path` or "-" for standard input; `option` is what it was named with. Errors: throws Failure
+    /// (missing, unreadable, a directory).
+    [[nodiscard]] static Input open(const std::string& path, std::string_view option = "--input");
     /// Takes over a descriptor; `name` is used in errors.
-    Input(Descriptor fd, std::string name);
+    Input(Descriptor fd, std::string name, std::string_view option = "--input");
 
     struct Step {
         std::size_t complete = 0;  ///< buffers at the front that are ready to send

@@ -1,7 +1,8 @@
-// The program joinleaf: root, leaf and demo.
+// The program joinleaf: root, leaf, tell and demo.
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/run.h>
+#include <apps/joinleaf/tell.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -50,10 +51,21 @@ struct Start {
     joinleaf::Instant began;
 
     int operator()(const RootOptions& options) const {
-        return run(options, say(options.common, "root"), began, run_root);
+        Reporter::Options said = say(options.common, "root", options.output == "-");
+        // What is typed is not written over.
+        if (options.admission && options.admission->commands == "-") said.live = false;
+        return run(options, said, began, run_root);
     }
     int operator()(const LeafOptions& options) const {
         return run(options, say(options.common, "leaf", options.output == "-"), began, run_leaf);
+    }
+    int operator()(const TellOptions& options) const {
+        try {
+            return run_tell(options);
+        } catch (const std::exception& error) {
+            fmt::print(stderr, "joinleaf tell: {}\n", in_one_line(error));
+            return kExitFailure;
+        }
     }
     int operator()(const DemoOptions& options) const {
         return run(options, show(options.common), began, run_demo);

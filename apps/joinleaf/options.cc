@@ -1,6 +1,7 @@
 // The command line: what CLI11 collects as text, and the checks that turn it into options.
 #include <apps/joinleaf/help.h>
 #include <apps/joinleaf/typed.h>
+#include <fmt/ranges.h>
 #include <net/vlan.h>
 
 #include <limits>
@@ -40,6 +41,9 @@ PortOptions port_options(const Typed& typed) {
     port.port = needed(typed.port, "--port", "eth1");
     port.address = valid("--address",
                          Ipv4Interface::parse(needed(typed.address, "--address", "10.0.0.11/24")));
+    if (typed.gateway) {
+        port.gateway = valid(parse_gateway("--gateway", *typed.gateway, port.address));
+    }
     if (typed.vlan) port.vlan = valid("--vlan", net::VlanStack::parse(*typed.vlan)).to_string();
     port.mtu = static_cast<std::uint16_t>(whole(typed.mtu, "--mtu", 68, 65535, port.mtu));
     port.robustness =
@@ -50,24 +54,77 @@ PortOptions port_options(const Typed& typed) {
     return port;
 }
 
+Publishing publishing_options(const Typed& typed, std::string input, std::uint16_t mtu) {
+    Publishing publishing{.input = std::move(input),
+                          .packets_per_second = whole(typed.rate, "--rate", 1, 1'000'000'000, 0),
+                          .udp_checksum = !typed.no_udp_checksum};
+    if (typed.chunk) {
+        const auto chunk = valid(parse_whole("--chunk", *typed.chunk, 1, 65507));
+        valid(check_chunk(chunk, mtu));
+        publishing.chunk = static_cast<std::uint32_t>(chunk);
+    }
+    return publishing;
+}
+
+void refuse_without_sending(const Typed& typed, std::string_view option) {
+    const auto stray = first_given({{"--rate", &typed.rate}, {"--chunk", &typed.chunk}});
+    const std::string_view flag = typed.no_udp_checksum ? "--no-udp-checksum" : stray;
+    if (!flag.empty()) {
+        throw WrongUse(fmt::format("{} is for what is sent; add {} FILE", flag, option));
+    }
+}
+
+std::uint8_t scope_of(const Typed& typed, std::uint8_t unset) {
+    return static_cast<std::uint8_t>(whole(typed.scope, "--scope", 0, 255, unset));
+}
+
 RootOptions root_options(const Typed& typed) {
     const auto group =
         valid("--group", GroupEndpoint::parse(needed(typed.group, "--group", "239.1.1.1:5000")));
     RootOptions root{.common = common_options(typed), .port = port_options(typed), .group = group};
-    root.scope = static_cast<std::uint8_t>(whole(typed.scope, "--scope", 0, 255, root.scope));
-    root.packets_per_second = whole(typed.rate, "--rate", 1, 1'000'000'000, 0);
-    if (typed.chunk) {
-        const auto chunk = valid(parse_whole("--chunk", *typed.chunk, 1, 65507));
-        valid(check_chunk(chunk, root.port.mtu));
-        root.chunk = static_cast<std::uint32_t>(chunk);
-    }
-    root.udp_checksum = !typed.no_udp_checksum;
+    root.scope = scope_of(typed, root.scope);
     root.linger = std::chrono::milliseconds(whole(typed.linger, "--linger-ms", 0, 3'600'000,
                                                   static_cast<std::uint64_t>(root.linger.count())));
-    root.input = needed(typed.input, "--input", "file.bin (or - for standard input)");
     root.admission = root_admission(typed, group);
-    if (root.admission) root.admission->options.session.scope = root.scope;
+    if (typed.output) root.output = needed(typed.output, "--output", "copy.bin (or - or null)");
+    if (typed.input || !typed.output) {
+        root.publishing = publishing_options(
+            typed, needed(typed.input, "--input", "file.bin (or - for standard input)"),
+            root.port.mtu);
+    } else {
+        refuse_without_sending(typed, "--input");
+    }
+    if (root.admission) {
+        root.admission->options.session.scope = root.scope;
+        root.admission->options.linger = root.linger;
+    }
     return root;
+}
+
+/// A leaf that sends: to its root or to the group of its one join.
+void check_sending(const Typed& typed, const LeafOptions& leaf) {
+    if (leaf.admission) return;
+    if (typed.joins.size() > 1) throw WrongUse("--send goes to one group; give one --join");
+    if (!typed.sources.empty() || leaf.groups.at(0).group.is_source_specific()) {
+        throw WrongUse(fmt::format(
+            "--send: {} makes this source-specific, where no leaf sends; publish with `joinleaf "
+            "root`, or join another group without --source",
+            typed.sources.empty() ? "232.0.0.0/8" : "--source"));
+    }
+}
+
+/// What is of no use to a leaf that only sends, or does not send.
+void refuse_one_way(const Typed& typed) {
+    if (!typed.send) {
+        refuse_without_sending(typed, "--send");
+        if (typed.scope) throw WrongUse("--scope is for what is sent; add --send FILE");
+    }
+    if (!typed.output) {
+        if (typed.count) throw WrongUse("--count is for what is received; add --output");
+        if (!typed.excludes.empty()) {
+            throw WrongUse("--exclude is for what is received; add --output");
+        }
+    }
 }
 
 LeafOptions leaf_options(const Typed& typed) {
@@ -80,16 +137,38 @@ LeafOptions leaf_options(const Typed& typed) {
     }
     leaf.sources = valid(parse_sources(typed.sources, typed.excludes));
     for (const auto& text : typed.joins) {
-        const auto group = valid("--join", GroupEndpoint::parse(text));
-        valid(check_join(group, leaf.sources));
-        leaf.groups.push_back(group);
+        leaf.groups.push_back(valid("--join", GroupEndpoint::parse(text)));
     }
+    if (typed.send) check_sending(typed, leaf);
+    for (const auto group : leaf.groups) valid(check_join(group, leaf.sources));
     leaf.common = common_options(typed);
     leaf.port = port_options(typed);
-    leaf.output = needed(typed.output, "--output", "copy.bin (or - or null)");
+    if (typed.output || !typed.send) {
+        leaf.output = needed(typed.output, "--output", "copy.bin (or - or null)");
+    }
+    refuse_one_way(typed);
+    if (typed.send) {
+        leaf.publishing = publishing_options(
+            typed, needed(typed.send, "--send", "file.bin (or - for standard input)"),
+            leaf.port.mtu);
+    }
+    leaf.scope = scope_of(typed, leaf.scope);
     if (typed.count) leaf.count = valid(parse_whole("--count", *typed.count, 1, kNoLimit));
     if (typed.duration) leaf.duration = valid(parse_seconds("--duration", *typed.duration));
     return leaf;
+}
+
+TellOptions tell_options(const Typed& typed) {
+    if (!typed.path) {
+        throw WrongUse(
+            "name the socket that the root has with --commands, as in /run/feed.socket leaves");
+    }
+    if (typed.words.empty()) {
+        throw WrongUse(fmt::format("say what to tell, as in {} leaves (or help)", *typed.path));
+    }
+    TellOptions tell{.path = *typed.path, .line = fmt::format("{}", fmt::join(typed.words, " "))};
+    if (tell.line.find('\n') != std::string::npos) throw WrongUse("tell one line at a time");
+    return tell;
 }
 
 DemoOptions demo_options(const Typed& typed) {
@@ -118,6 +197,8 @@ void add_port(CLI::App& app, Typed& typed) {
     add(app, kPort, "--port", typed.port, "PORT (needed)", "the port; see `joinleaf --help`");
     add(app, kPort, "--address", typed.address, "IP/LEN (needed)",
         "the port's own IPv4 address, as in 10.0.0.11/24");
+    add(app, kPort, "--gateway", typed.gateway, "IP",
+        "router for unicast beyond the subnet, as in 10.0.0.1");
     add(app, kPort, "--vlan", typed.vlan, "ID", "VLAN tag, or outer and inner as in 100.200");
     add(app, kPort, "--mtu", typed.mtu, "OCTETS", "largest IPv4 packet; 1500 unless given");
 }
@@ -159,6 +240,10 @@ void add_root_admission(CLI::App& app, Typed& typed) {
     add(app, kWho, "--dead-after", typed.dead_after, "SECONDS",
         "a leaf silent for so long is gone; 3 unless given");
     add(app, kWho, "--wait-leaves", typed.wait_leaves, "N", "publish when N leaves have joined");
+    add(app, kWho, "--output", typed.output, "FILE|-|null",
+        "where what leaves send is written: a file, - or null");
+    add(app, kWho, "--commands", typed.commands, "PATH|-",
+        "take commands (expel ...) by a Unix socket, or from standard input");
     add_tls(app, typed, "--invite");
 }
 
@@ -171,18 +256,23 @@ void add_leaf_admission(CLI::App& app, Typed& typed) {
     add_tls(app, typed, "--root");
 }
 
+void add_pace(CLI::App& app, const char* group, Typed& typed) {
+    add(app, group, "--chunk", typed.chunk, "OCTETS",
+        "payload of a datagram; the most that fits unless given");
+    add(app, group, "--rate", typed.rate, "PPS",
+        "datagrams a second; as fast as the port takes unless given");
+    add_flag(app, group, "--no-udp-checksum", typed.no_udp_checksum, "send UDP checksum 0");
+}
+
 void add_root(CLI::App& app, Typed& typed) {
     constexpr auto kWhat = "What to publish";
     add(app, kWhat, "--group", typed.group, "GROUP:PORT (needed)",
         "multicast group and UDP port, as in 239.1.1.1:5000");
-    add(app, kWhat, "--input", typed.input, "FILE|- (needed)", "a file, or - for standard input");
-    add(app, kWhat, "--chunk", typed.chunk, "OCTETS",
-        "payload of a datagram; the most that fits unless given");
-    add(app, kWhat, "--rate", typed.rate, "PPS",
-        "datagrams a second; as fast as the port takes unless given");
+    add(app, kWhat, "--input", typed.input, "FILE|-",
+        "needed unless --output: a file, or - for standard input");
+    add_pace(app, kWhat, typed);
     add(app, kWhat, "--scope", typed.scope, "N",
         "0 this host only, 1 no router (default), n: n-1 routers");
-    add_flag(app, kWhat, "--no-udp-checksum", typed.no_udp_checksum, "send UDP checksum 0");
     add(app, kWhat, "--linger-ms", typed.linger, "MS",
         "keep the port open this long after the last one; 100");
     add_root_admission(app, typed);
@@ -198,10 +288,15 @@ void add_leaf(CLI::App& app, Typed& typed) {
     add(app, kWhat, "--source", typed.sources, "IP...",
         "only from these senders (needed in 232.0.0.0/8)");
     add(app, kWhat, "--exclude", typed.excludes, "IP...", "from all senders but these");
-    add(app, kWhat, "--output", typed.output, "FILE|-|null (needed)",
-        "a file, - for standard output, null to count only");
+    add(app, kWhat, "--output", typed.output, "FILE|-|null",
+        "needed unless --send: a file, - for standard output, or null");
     add(app, kWhat, "--count", typed.count, "N", "stop after N datagrams");
     add(app, kWhat, "--duration", typed.duration, "SECONDS", "stop this long after the join");
+    constexpr auto kSend = "What to send";
+    add(app, kSend, "--send", typed.send, "FILE|-", "a file, or - for standard input");
+    add_pace(app, kSend, typed);
+    add(app, kSend, "--scope", typed.scope, "N",
+        "with --join: 0 this host only, 1 no router (default)");
     add_leaf_admission(app, typed);
     add_port(app, typed);
     add(app, kIgmp, "--robustness", typed.robustness, "N",
@@ -211,6 +306,13 @@ void add_leaf(CLI::App& app, Typed& typed) {
     add_flag(app, kIgmp, "--require-router-alert", typed.require_router_alert,
              "ignore queries without the Router Alert option");
     add_run(app, typed);
+}
+
+void add_tell(CLI::App& app, Typed& typed) {
+    // The words of kTellFooter explain them.
+    app.add_option("PATH", typed.path)->group("");
+    app.add_option("COMMAND", typed.words)->group("");
+    app.set_help_flag("-h,--help", "this text")->group("How it runs");
 }
 
 void add_demo(CLI::App& app, Typed& typed) {
@@ -257,10 +359,10 @@ Message complaint(const CLI::App& app, const std::vector<std::string>& arguments
     }
     if (arguments.empty()) {
         return {kExitWrongUse,
-                "joinleaf: say what to do: root, leaf or demo; `joinleaf --help` tells more"};
+                "joinleaf: say what to do: root, leaf, tell or demo; `joinleaf --help` tells more"};
     }
-    return {kExitWrongUse, fmt::format("joinleaf: '{}' is not a command; begin with root, leaf or "
-                                       "demo; `joinleaf --help` tells more",
+    return {kExitWrongUse, fmt::format("joinleaf: '{}' is not a command; begin with root, leaf, "
+                                       "tell or demo; `joinleaf --help` tells more",
                                        arguments.front())};
 }
 
@@ -276,17 +378,21 @@ Invocation parse_command_line(const std::vector<std::string>& arguments) {
     app.set_version_flag("--version", "joinleaf " JOINLEAF_VERSION, "the version");
     app.require_subcommand(1);
 
-    auto* root = add_command(app, "root", "publish a file or a stream to a multicast group",
-                             "joinleaf root --port PORT --address IP/LEN --group GROUP:PORT "
-                             "--input FILE|- [options]",
-                             kRootFooter);
+    auto* root =
+        add_command(app, "root", "publish a file or a stream to a multicast group",
+                    "joinleaf root --port PORT --address IP/LEN --group GROUP:PORT\n"
+                    "                     {--input FILE|- | --output FILE|-|null} [options]",
+                    kRootFooter);
     add_root(*root, typed);
     auto* leaf = add_command(
-        app, "leaf", "join a multicast group and write what arrives",
+        app, "leaf", "join a multicast group or a root's session, and write what arrives",
         "joinleaf leaf --port PORT --address IP/LEN {--join GROUP:PORT | --root IP:PORT |\n"
-        "                     --listen IP:PORT} --output FILE|-|null [options]",
+        "                     --listen IP:PORT} {--output FILE|-|null | --send FILE|-} [options]",
         kLeafFooter);
     add_leaf(*leaf, typed);
+    auto* tell = add_command(app, "tell", "tell a running root to expel a leaf, and the like",
+                             "joinleaf tell PATH COMMAND", kTellFooter);
+    add_tell(*tell, typed);
     auto* demo = add_command(app, "demo", "a root and two leaves on this machine, no NIC needed",
                              "joinleaf demo [options]", kDemoFooter);
     add_demo(*demo, typed);
@@ -304,6 +410,7 @@ Invocation parse_command_line(const std::vector<std::string>& arguments) {
     try {
         if (root->parsed()) return root_options(typed);
         if (leaf->parsed()) return leaf_options(typed);
+        if (tell->parsed()) return tell_options(typed);
         return demo_options(typed);
     } catch (const WrongUse& error) {
         return complaint(app, arguments, error.what());

@@ -1,4 +1,5 @@
-// What a person asked for on the command line, checked: the commands root, leaf and demo. Pure.
+// What a person asked for on the command line, checked: the commands root, leaf, tell and demo.
+// Pure.
 #pragma once
 
 #include <joinleaf/address.h>
@@ -29,13 +30,25 @@ struct CommonOptions {
     bool quiet = false;
 };
 
+/// What is sent, and how: by a root, or by a leaf that sends, too.
+struct Publishing {
+    std::string input;                     ///< a path, or "-"
+    std::uint64_t packets_per_second = 0;  ///< 0: as fast as the port takes them
+    std::optional<std::uint32_t> chunk;    ///< unset: the largest payload that fits the MTU
+    bool udp_checksum = true;
+};
+
 /// A root that decides who may listen.
 struct RootAdmission {
     Scheme scheme = kRootedRooted;
     std::optional<ControlEndpoint> listen;
     std::vector<ControlEndpoint> invite;
     AdmissionOptions options;
-    std::uint64_t wait_leaves = 0;  ///< that must have joined before anything is published
+    std::uint64_t wait_leaves = 0;        ///< that must have joined before anything is published
+    std::optional<std::string> commands;  ///< a path for a socket, or "-"
+
+    /// Whether this root connects to leaves: now, or when it is told to.
+    [[nodiscard]] bool invites() const noexcept { return !invite.empty() || commands.has_value(); }
 };
 
 /// A leaf that is let in by a root: it asks one, or waits for an invitation. One of the two is set.
@@ -51,11 +64,9 @@ struct RootOptions {
     PortOptions port;
     GroupEndpoint group;
     std::uint8_t scope = 1;
-    std::uint64_t packets_per_second = 0;  ///< 0: as fast as the port takes them
-    std::optional<std::uint32_t> chunk;    ///< unset: the largest payload that fits the MTU
-    bool udp_checksum = true;
+    std::optional<Publishing> publishing;  ///< unset: this root only receives
     std::chrono::milliseconds linger{100};
-    std::string input;  ///< a path, or "-"
+    std::optional<std::string> output;  ///< of what leaves send: a path, "-" or "null"
     std::optional<RootAdmission> admission;
 };
 
@@ -65,9 +76,23 @@ struct LeafOptions {
     std::vector<GroupEndpoint> groups;  ///< empty with `admission`: the root names the group
     SourceFilter sources;
     std::optional<LeafAdmission> admission;
-    std::string output;  ///< a path, "-" or "null"
+    std::optional<std::string> output;  ///< a path, "-" or "null"; unset: this leaf only sends
+    std::optional<Publishing> publishing;
+    std::uint8_t scope = 1;  ///< of what is sent to `groups`; a root names its session's own
     std::optional<std::uint64_t> count;
     std::optional<Duration> duration;
+};
+
+/// M8: a leaf does what it has an output, or an input, for.
+[[nodiscard]] constexpr Direction direction_of(const LeafOptions& leaf) noexcept {
+    if (!leaf.publishing) return Direction::receiver_only;
+    return leaf.output ? Direction::both : Direction::sender_only;
+}
+
+/// One command to a root that runs with --commands.
+struct TellOptions {
+    std::string path;  ///< of its socket
+    std::string line;
 };
 
 struct DemoOptions {
@@ -83,7 +108,7 @@ struct Message {
     std::string text;
 };
 
-using Invocation = std::variant<RootOptions, LeafOptions, DemoOptions, Message>;
+using Invocation = std::variant<RootOptions, LeafOptions, TellOptions, DemoOptions, Message>;
 
 /// Reads the arguments behind the program's name. Wrong use becomes a Message of one line that
 /// names the option, what is wrong and the cure. Touches nothing outside.

@@ -4,6 +4,8 @@
 #include <controlplane/admission_codec.h>
 #include <controlplane/admission_rules.h>
 
+#include <sys/un.h>
+
 #include <array>
 #include <utility>
 
@@ -12,26 +14,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using Text = Typed::Text;
-using Named = std::pair<std::string_view, const Text*>;
 
 constexpr std::uint64_t kMostLeaves = 16384;
-
-/// What was given of `options`, the first; empty: nothing.
-std::string_view first_given(std::initializer_list<Named> options) {
-    for (const auto& [name, text] : options) {
-        if (*text) return name;
-    }
-    return {};
-}
-
-ControlEndpoint remote(std::string_view option, const std::string& text) {
-    const auto endpoint = valid(option, ControlEndpoint::parse(text));
-    if (!controlplane::is_usable(endpoint)) {
-        throw WrongUse(fmt::format("{}: {} is nobody's address; name one host, as in 10.1.0.1:7000",
-                                   option, text));
-    }
-    return endpoint;
-}
 
 ControlEndpoint local(std::string_view option, const std::string& text) {
     const auto endpoint = valid(option, ControlEndpoint::parse(text));
@@ -147,11 +131,40 @@ UserData octets_of(std::string_view option, const Text& text) {
     return {bytes.begin(), bytes.end()};
 }
 
+std::string commands_from(const Typed& typed) {
+    const std::string& where = *typed.commands;
+    if (where.empty()) {
+        throw WrongUse("--commands: name a path for a socket, or - for standard input");
+    }
+    if (where == "-" && typed.input == "-") {
+        throw WrongUse(
+            "--commands and --input both want standard input; let --commands name a path for a "
+            "socket");
+    }
+    constexpr std::size_t kMost = sizeof(sockaddr_un::sun_path) - 1;
+    if (where.size() > kMost) {
+        throw WrongUse(
+            fmt::format("--commands: {} octets are too long for a socket's path; use at "
+                        "most {}",
+                        where.size(), kMost));
+    }
+    return where;
+}
+
 }  // namespace
+
+std::string_view first_given(std::initializer_list<Named> options) {
+    for (const auto& [name, text] : options) {
+        if (*text) return name;
+    }
+    return {};
+}
 
 std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint group) {
     if (!typed.listen && typed.invites.empty()) {
-        const auto stray = first_given({{"--name", &typed.name},
+        const auto stray = first_given({{"--output", &typed.output},
+                                        {"--commands", &typed.commands},
+                                        {"--name", &typed.name},
                                         {"--policy", &typed.policy},
                                         {"--scheme", &typed.scheme},
                                         {"--fan-out", &typed.fan_out},
@@ -164,6 +177,11 @@ std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint gr
                                         {"--tls-ca", &typed.tls_ca},
                                         {"--tls-peer", &typed.tls_peer}});
         if (stray.empty()) return {};
+        if (stray == "--output") {
+            throw WrongUse(
+                "--output: nobody sends to a root that lets no leaves in (source-specific); add "
+                "--listen or --invite, or hear a group with `joinleaf leaf --join`");
+        }
         throw WrongUse(
             fmt::format("{} is for a root that lets leaves in; add --listen, as in "
                         "--listen 10.1.0.1:7000, or --invite",
@@ -171,15 +189,19 @@ std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint gr
     }
     RootAdmission admission{.scheme = scheme_of(typed, group)};
     if (typed.listen) admission.listen = local("--listen", *typed.listen);
-    for (const auto& text : typed.invites) admission.invite.push_back(remote("--invite", text));
+    for (const auto& text : typed.invites) {
+        admission.invite.push_back(valid(parse_remote("--invite", text)));
+    }
+    if (typed.commands) admission.commands = commands_from(typed);
     auto& options = admission.options;
     options.name = own_name(typed);
-    options.tls = tls_files(typed, !typed.invites.empty(), "--invite");
+    options.tls = tls_files(typed, admission.invites(), "--invite");
     options.policy = typed.policy.value_or("");
     options.session.group = group;
     options.session.fan_out = fan_out_of(typed, admission.scheme);
     if (typed.dead_after) options.dead_after = dead_after(*typed.dead_after);
     if (typed.wait_leaves) {
+        if (!typed.input) throw WrongUse("--wait-leaves puts off what is sent; add --input");
         admission.wait_leaves =
             valid(parse_whole("--wait-leaves", *typed.wait_leaves, 1, kMostLeaves));
     }
@@ -216,11 +238,20 @@ std::optional<LeafAdmission> leaf_admission(const Typed& typed) {
         throw WrongUse(fmt::format("{} and {} contradict each other; the root says who sends", way,
                                    typed.sources.empty() ? "--exclude" : "--source"));
     }
+    if (typed.scope) {
+        throw WrongUse(
+            fmt::format("{} and --scope contradict each other; the root says how far", way));
+    }
+    if (typed.listen && !typed.output) {
+        throw WrongUse(
+            "--output is missing; who is invited receives what the root sends (null: to count "
+            "only)");
+    }
     if (typed.caller_data && !typed.root) {
         throw WrongUse("--caller-data goes with a request; leave it out, or ask with --root");
     }
     LeafAdmission admission;
-    if (typed.root) admission.root = remote("--root", *typed.root);
+    if (typed.root) admission.root = valid(parse_remote("--root", *typed.root));
     if (typed.listen) admission.listen = local("--listen", *typed.listen);
     admission.options.name = own_name(typed);
     admission.options.any_data_plane = true;  // the root says

@@ -32,6 +32,13 @@ void Reporter::note(std::string_view line) {
     text(line);
 }
 
+void Reporter::answer(std::string_view text) {
+    if (options_.json) return json({{"event", "answer"}, {"what", text}});
+    const std::lock_guard lock(mutex_);
+    wipe_live_line();
+    fmt::print(options_.text_to, "{}", text);
+}
+
 void Reporter::error(std::string_view line) {
     const std::lock_guard lock(mutex_);
     wipe_live_line();

@@ -29,6 +29,7 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] std::string text_of(const Started& started);
 [[nodiscard]] std::string text_of(Role role, const Connected& connected);
 [[nodiscard]] std::string text_of(Role role, const Listening& listening);
+[[nodiscard]] std::string text_of(const LeafFacts& leaf);
 [[nodiscard]] std::string text_of_joined(const LeafFacts& leaf);
 [[nodiscard]] std::string text_of_left(const LeafFacts& leaf, std::string_view reason);
 [[nodiscard]] std::string text_of(Role role, const Progress& progress);
@@ -65,6 +66,8 @@ public:
     void live(std::string_view line);
     /// What the runtime or the program remarks.
     void note(std::string_view line);
+    /// The answer to what the operator typed: as it is, whatever else is said; with json an event.
+    void answer(std::string_view text);
     /// What went wrong. Always said.
     void error(std::string_view line);
 

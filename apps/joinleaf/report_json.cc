@@ -20,6 +20,16 @@ Json json_of(const QuerierStatus& querier) {
             {"version_in_force", querier.version_in_force}};
 }
 
+// The address of those that the list has no room for is none.
+Json json_of(const SenderFacts& sender) {
+    const bool is_one = !sender.address.is_unspecified();
+    return {{"address", is_one ? Json(sender.address.to_string()) : Json()},
+            {"name", sender.name},
+            {"is_leaf", sender.is_leaf},
+            {"datagrams", sender.datagrams},
+            {"octets", sender.octets}};
+}
+
 }  // namespace
 
 Json json_of(const DropCounts& drops) {
@@ -69,6 +79,7 @@ Json json_of(const Connected& connected) {
         json["root_address"] = session->root.data_address.to_string();
         json[session->invited ? "caller_data" : "callee_data"] = session->user_data;
     }
+    if (!connected.sends_to.empty()) json["sends_to"] = connected.sends_to;
     return json;
 }
 
@@ -177,6 +188,10 @@ Json json_of(Role role, const Summary& summary) {
                           {"left", leaves->left},
                           {"refused", leaves->refused},
                           {"now", leaves->now}};
+    }
+    if (summary.senders) {
+        json["senders"] = Json::array();
+        for (const auto& sender : *summary.senders) json["senders"].push_back(json_of(sender));
     }
     return json;
 }

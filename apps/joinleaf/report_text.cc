@@ -1,6 +1,7 @@
 // The lines for a person.
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/report.h>
+#include <controlplane/admission_codec.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,6 +24,26 @@ std::string text_of(const Peer& peer) {
 std::string data_moved(Role role, const PortCounters& counters) {
     return role == Role::root ? fmt::format("sent {}", grouped(counters.sent))
                               : fmt::format("delivered {}", grouped(counters.delivered));
+}
+
+/// The direction that is not the role's first.
+std::string moved_besides(Role role, const PortCounters& counters) {
+    if (role == Role::root) return fmt::format("received {}", grouped(counters.delivered));
+    return fmt::format("sent {}", grouped(counters.sent));
+}
+
+/// What a leaf says along with its request, unless it would play tricks on a terminal.
+std::string in_words(const std::string& caller_data) {
+    if (caller_data.empty()) return "";
+    if (controlplane::is_admission_text(caller_data)) return fmt::format(", '{}'", caller_data);
+    return fmt::format(", with {} octets of data", caller_data.size());
+}
+
+/// As in "one at 10.0.0.12".
+std::string text_of(const SenderFacts& sender) {
+    if (sender.address.is_unspecified()) return "others";
+    return fmt::format("{}{}", sender.name.empty() ? "" : sender.name + " at ",
+                       sender.address.to_string());
 }
 
 }  // namespace
@@ -76,12 +97,17 @@ std::string text_of(Role role, const Connected& connected) {
         return fmt::format("publishes to {}", connected.group.to_string());
     }
     const auto& session = connected.session;
+    const std::string by = session ? fmt::format(", let in by {}", text_of(session->root)) : "";
+    if (connected.sources.is_nothing()) {
+        return fmt::format("sends to {}{}; it receives nothing and joins no group",
+                           connected.sends_to, by);
+    }
     return fmt::format(
         "joined {} for {}{}: the report left {:.2f} ms after the call, {:.0f} ms "
-        "after the start",
-        connected.group.to_string(), connected.sources.to_string(),
-        session ? fmt::format(", let in by {}", text_of(session->root)) : "", connected.connect_ms,
-        connected.since_start_ms);
+        "after the start{}",
+        connected.group.to_string(), connected.sources.to_string(), by, connected.connect_ms,
+        connected.since_start_ms,
+        connected.sends_to.empty() ? "" : fmt::format("; sends to {}", connected.sends_to));
 }
 
 std::string text_of(Role role, const Listening& listening) {
@@ -90,11 +116,15 @@ std::string text_of(Role role, const Listening& listening) {
                        listening.at.to_string(), listening.tls ? "TLS 1.3" : "without TLS");
 }
 
+std::string text_of(const LeafFacts& leaf) {
+    return fmt::format("leaf {}: {}, data address {}", leaf.number, text_of(leaf.peer),
+                       leaf.peer.data_address.to_string());
+}
+
 std::string text_of_joined(const LeafFacts& leaf) {
     return fmt::format("leaf {} has joined{}: {}, data address {}{}", leaf.number,
                        leaf.invited ? ", invited" : "", text_of(leaf.peer),
-                       leaf.peer.data_address.to_string(),
-                       leaf.caller_data.empty() ? "" : fmt::format(", '{}'", leaf.caller_data));
+                       leaf.peer.data_address.to_string(), in_words(leaf.caller_data));
 }
 
 std::string text_of_left(const LeafFacts& leaf, std::string_view reason) {
@@ -102,8 +132,10 @@ std::string text_of_left(const LeafFacts& leaf, std::string_view reason) {
 }
 
 std::string text_of(Role role, const Progress& progress) {
-    return fmt::format("{:4.0f} s  {}  {}  lost {}", progress.seconds,
-                       data_moved(role, progress.counters),
+    const auto& counters = progress.counters;
+    const bool both = counters.sent != 0 && counters.delivered != 0;
+    return fmt::format("{:4.0f} s  {}{}  {}  lost {}", progress.seconds, data_moved(role, counters),
+                       both ? ", " + moved_besides(role, counters) : "",
                        rates(progress.packets_per_second, progress.bits_per_second),
                        grouped(losses(progress.counters)));
 }
@@ -112,10 +144,25 @@ std::vector<std::string> text_of(Role role, const Summary& summary) {
     const auto& counters = summary.port.counters;
     const std::uint64_t octets =
         role == Role::root ? counters.sent_bytes : counters.delivered_bytes;
+    const std::uint64_t besides =
+        role == Role::root ? counters.delivered_bytes : counters.sent_bytes;
     std::vector<std::string> lines;
-    lines.push_back(fmt::format("{} datagrams, {} octets in {:.2f} s ({} while they flowed)",
-                                data_moved(role, counters), grouped(octets), summary.seconds,
-                                rates(summary.packets_per_second, summary.bits_per_second)));
+    if (summary.moves_its_own) {
+        lines.push_back(fmt::format("{} datagrams, {} octets in {:.2f} s ({} while they flowed)",
+                                    data_moved(role, counters), grouped(octets), summary.seconds,
+                                    rates(summary.packets_per_second, summary.bits_per_second)));
+    }
+    if (summary.moves_besides) {
+        lines.push_back(fmt::format("{} datagrams, {} octets", moved_besides(role, counters),
+                                    grouped(besides)));
+    }
+    if (const auto& senders = summary.senders) {
+        for (const auto& sender : *senders) {
+            lines.push_back(fmt::format("  from {}{}: {} datagrams, {} octets", text_of(sender),
+                                        sender.is_leaf ? "" : ", no leaf",
+                                        grouped(sender.datagrams), grouped(sender.octets)));
+        }
+    }
     if (const auto& leaves = summary.leaves) {
         lines.push_back(fmt::format("leaves: {} joined, {} left, {} refused, {} to the end",
                                     grouped(leaves->joined), grouped(leaves->left),

@@ -1,186 +1,55 @@
-// The command `root`: publishes a file or a stream, one datagram a chunk.
+// The command `root`: publishes a file or a stream, one datagram a chunk, and writes what leaves
+// send to it.
 #include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/admitter.h>
 #include <apps/joinleaf/failure.h>
-#include <apps/joinleaf/idle.h>
-#include <apps/joinleaf/input.h>
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/process.h>
+#include <apps/joinleaf/publisher.h>
 #include <apps/joinleaf/run.h>
 #include <fmt/format.h>
 #include <poll.h>
 
-#include <algorithm>
-#include <array>
-#include <thread>
-
 namespace joinleaf::app {
 namespace {
 
-using namespace std::chrono_literals;
+constexpr int kLookMs = 20;  // for leaves to join, or for the end
 
-constexpr auto kStuck = 5s;
-constexpr int kWaitMs = 200;  // for a quiet input, between two looks at the clock
-constexpr int kLookMs = 20;   // for leaves to join
+PortOptions port_options(const RootOptions& options) {
+    PortOptions port = options.port;
+    if (options.output) port.buffers = kReceiveBuffers;
+    return port;
+}
 
-/// Moves the input into the socket's queue; ends with it, or when a signal asks for it.
-class Publisher {
-public:
-    Publisher(const RootOptions& options, Input& input, Sender sender, Ticker& ticker,
-              Signals& signals)
-        : options_(options),
-          input_(input),
-          sender_(std::move(sender)),
-          ticker_(ticker),
-          signals_(signals) {}
+std::optional<Input> open_input(const RootOptions& options) {
+    if (!options.publishing) return {};
+    return Input::open(options.publishing->input);
+}
 
-    /// Returns why it ended.
-    std::string_view run() {
-        bool ended = false;
-        while (!ended) {
-            ticker_.tick(Instant::clock::now());
-            if (signals_.asked_to_stop()) break;
-            if (!take_buffers()) {
-                idle_.wait();
-            } else if (input_is_ready()) {
-                ended = publish_once();
-            }
-        }
-        sender_.cancel(std::span(held_).first(held_count_));
-        return wait_until_sent() && ended ? "end_of_input" : "signal";
-    }
+std::unique_ptr<Console> open_console(const RootOptions& options, Reporter& report) {
+    if (!options.admission || !options.admission->commands) return nullptr;
+    return std::make_unique<Console>(*options.admission->commands,
+                                     [&report](std::string_view text) { report.answer(text); });
+}
 
-    [[nodiscard]] std::uint64_t handed_over() const noexcept { return handed_over_; }
-    [[nodiscard]] std::optional<Instant> first_at() const noexcept { return first_at_; }
-
-private:
-    bool take_buffers() {
-        const auto room = std::span(held_).subspan(held_count_);
-        held_count_ += sender_.reserve(room);
-        if (held_count_ == 0) return false;
-        idle_.reset();
-        const std::uint32_t capacity = held_[0].capacity;
-        if (options_.chunk.value_or(0) > capacity) {
-            throw Failure(
-                fmt::format("--chunk: {} octets do not fit this port, which takes at "
-                            "most {}; use that or less",
-                            *options_.chunk, capacity));
-        }
-        chunk_ = options_.chunk.value_or(capacity);
-        return true;
-    }
-
-    bool input_is_ready() {
-        if (!input_.may_block()) return true;
-        std::array<pollfd, 2> waits{pollfd{input_.fd(), POLLIN, 0},
-                                    pollfd{signals_.fd(), POLLIN, 0}};
-        return ::poll(waits.data(), waits.size(), kWaitMs) > 0 && waits[0].revents != 0;
-    }
-
-    /// Returns whether the input has ended.
-    bool publish_once() {
-        const auto held = std::span(held_).first(held_count_);
-        const Input::Step step = input_.read(held, chunk_);
-        if (step.complete > 0) {
-            if (!first_at_) first_at_ = Instant::clock::now();
-            sender_.send(held.first(step.complete));
-            handed_over_ += step.complete;
-            std::ranges::copy(held.subspan(step.complete), held_.begin());
-            held_count_ -= step.complete;
-        }
-        return step.ended;
-    }
-
-    /// Returns false when a signal cut it short.
-    bool wait_until_sent() {
-        std::size_t before = sender_.in_flight();
-        Instant moved = Instant::clock::now();
-        while (before != 0) {
-            if (signals_.asked_to_stop()) return false;
-            idle_.wait();
-            const Instant now = Instant::clock::now();
-            ticker_.tick(now);
-            const std::size_t left = sender_.in_flight();
-            if (left != before) {
-                moved = now;
-                idle_.reset();
-            } else if (now - moved > kStuck) {
-                throw Failure(
-                    fmt::format("the port {} has taken nothing for 5 s; {} datagrams "
-                                "were not sent: has it a link?",
-                                options_.port.port, left));
-            }
-            before = left;
-        }
-        return true;
-    }
-
-    const RootOptions& options_;
-    Input& input_;
-    Sender sender_;
-    Ticker& ticker_;
-    Signals& signals_;
-    Idle idle_{200us};
-    std::array<SendBuffer, 32> held_;
-    std::size_t held_count_ = 0;
-    std::uint32_t chunk_ = 0;
-    std::uint64_t handed_over_ = 0;
-    std::optional<Instant> first_at_;
-};
-
-SenderOptions sender_options(const RootOptions& options) {
-    return {.capacity = 4096,
-            .packets_per_second = options.packets_per_second,
-            .udp_checksum = options.udp_checksum};
+std::unique_ptr<Collector> open_collector(Runtime& runtime, const RootOptions& options,
+                                          const Surroundings& surroundings) {
+    if (!options.output) return nullptr;
+    Output output = Output::open(*options.output);
+    output.stop_waiting_on(surroundings.signals.fd());
+    return std::make_unique<Collector>(
+        must(runtime.open_receiver({.capacity = kReceiveQueue}), "open a receive queue"),
+        std::move(output));
 }
 
 /// A publisher without admission: in the group's scheme it is a leaf of the control plane.
 Socket open_publisher(Runtime& runtime, const RootOptions& options) {
     SocketOptions socket_options{
         .scheme = kSourceSpecific, .control_role = ControlRole::leaf, .data_role = DataRole::root};
-    socket_options.sender = sender_options(options);
+    socket_options.sender = sender_options(options.publishing);
     Socket socket = must(runtime.open(socket_options), "open a socket");
     must(socket.set_scope(options.scope), fmt::format("set the scope to {}", options.scope));
     return socket;
-}
-
-Connected connected_root(Socket& root, GroupEndpoint group, Instant called,
-                         Surroundings& surroundings) {
-    const Instant at = must(root.connected_at(), "publish");
-    const Connected connected{.group = group,
-                              .at = at,
-                              .connect_ms = milliseconds_between(called, at),
-                              .since_start_ms = milliseconds_between(surroundings.began, at)};
-    surroundings.report.json(json_of(connected));
-    surroundings.report.text(text_of(Role::root, connected));
-    return connected;
-}
-
-/// Returns false when a signal asked for the end first.
-bool wait_for_leaves(const Admitter& admitter, std::uint64_t count, Surroundings& surroundings) {
-    if (admitter.counts().now < count) {
-        surroundings.report.text(
-            fmt::format("publishes when {} leaves have joined", grouped(count)));
-    }
-    while (admitter.counts().now < count) {
-        pollfd signal{surroundings.signals.fd(), POLLIN, 0};
-        ::poll(&signal, 1, kLookMs);
-        if (surroundings.signals.asked_to_stop()) return false;
-    }
-    return true;
-}
-
-Summary summary_of(const Status& status, const Connected& connected,
-                   std::optional<Instant> first_at, Instant last_at) {
-    Summary summary{.seconds = seconds_between(connected.at, last_at),
-                    .port = status.ports.at(0),
-                    .joins = {connected},
-                    .resident_mb = resident_megabytes()};
-    const double flowed = seconds_between(first_at.value_or(last_at), last_at);
-    const auto& counters = summary.port.counters;
-    summary.packets_per_second = per_second(counters.sent, flowed);
-    summary.bits_per_second = per_second(counters.sent_bytes, flowed) * 8;
-    return summary;
 }
 
 /// Datagrams that the port did not take. Where each becomes a frame for every leaf, frames do not
@@ -198,60 +67,169 @@ std::uint64_t not_sent(const RootOptions& options, const PortCounters& counters,
     return dropped;
 }
 
+/// From the first socket to the last counter.
+class Root {
+public:
+    Root(const RootOptions& options, Surroundings& surroundings)
+        : options_(options),
+          around_(surroundings),
+          input_(open_input(options)),
+          console_(open_console(options, surroundings.report)),
+          runtime_(
+              start_one_port(Role::root, options.common, port_options(options), surroundings)) {}
+
+    void open();
+    /// Returns why it ended.
+    [[nodiscard]] std::string_view run();
+    /// Ends the session, and says how it went. Errors: throws Failure (what is lost or not
+    /// written).
+    void end(std::string_view reason);
+
+private:
+    void open_session();
+    [[nodiscard]] bool goes_on(Instant now);
+    /// Returns false when the end came first.
+    [[nodiscard]] bool wait_for_leaves(std::uint64_t count);
+    [[nodiscard]] Summary summary_of(Status status) const;
+
+    const RootOptions& options_;
+    Surroundings& around_;
+    std::optional<Input> input_;
+    std::unique_ptr<Console> console_;
+    Runtime runtime_;
+    std::unique_ptr<Collector> collector_;
+    std::optional<Admitter> admitter_;
+    Socket socket_;
+    Connected connected_{.group = options_.group};
+    std::optional<Ticker> ticker_;
+    std::optional<Publisher> publisher_;
+    Instant last_at_{};
+};
+
+void Root::open() {
+    collector_ = open_collector(runtime_, options_, around_);
+    if (options_.admission) {
+        open_session();
+    } else {
+        socket_ = open_publisher(runtime_, options_);
+        connected_ = join(socket_, options_.group,
+                          {.direction = Direction::sender_only, .sources = SourceFilter::nothing()},
+                          Role::root, around_);
+    }
+    ticker_.emplace(Role::root, runtime_, around_.report, connected_.at);
+    if (input_) {
+        publisher_.emplace(
+            *options_.publishing, options_.port.port, *input_, must(socket_.sender(), "send"),
+            [this](Instant now) { return goes_on(now); }, around_.signals.fd());
+    }
+}
+
+void Root::open_session() {
+    const Instant called = Instant::clock::now();
+    admitter_.emplace(runtime_, *options_.admission, sender_options(options_.publishing),
+                      around_.report, console_.get(), collector_.get());
+    socket_ = admitter_->root();
+    connected_.at = must(socket_.connected_at(), "publish");
+    connected_.connect_ms = milliseconds_between(called, connected_.at);
+    connected_.since_start_ms = milliseconds_between(around_.began, connected_.at);
+    for (const auto& membership : runtime_.status().memberships) {
+        if (SocketId{membership.socket} == socket_.id()) connected_.sources = membership.sources;
+    }
+    around_.report.json(json_of(connected_));
+    if (input_) around_.report.text(text_of(Role::root, connected_));
+    if (collector_) collector_->begin();
+    admitter_->begin();
+}
+
+std::string_view Root::run() {
+    const bool begins = !admitter_ || wait_for_leaves(options_.admission->wait_leaves);
+    bool all_sent = false;
+    if (begins && publisher_) all_sent = publisher_->run();
+    while (begins && !publisher_ && goes_on(Instant::clock::now())) {
+        pollfd signal{around_.signals.fd(), POLLIN, 0};
+        ::poll(&signal, 1, kLookMs);
+    }
+    last_at_ = Instant::clock::now();
+    if (collector_ && collector_->has_failed()) return "error";
+    return all_sent ? "end_of_input" : "signal";
+}
+
+bool Root::goes_on(Instant now) {
+    ticker_->tick(now, collector_ ? std::optional(collector_->taken()) : std::nullopt);
+    return !around_.signals.asked_to_stop() && !(collector_ && collector_->has_failed());
+}
+
+bool Root::wait_for_leaves(std::uint64_t count) {
+    if (admitter_->counts().now < count) {
+        around_.report.text(fmt::format("publishes when {} {} joined", grouped(count),
+                                        count == 1 ? "leaf has" : "leaves have"));
+    }
+    while (admitter_->counts().now < count) {
+        pollfd signal{around_.signals.fd(), POLLIN, 0};
+        ::poll(&signal, 1, kLookMs);
+        if (around_.signals.asked_to_stop()) return false;
+    }
+    return true;
+}
+
+void Root::end(std::string_view reason) {
+    around_.report.json({{"event", "closed"}, {"reason", reason}});
+    if (reason == "end_of_input") {
+        pollfd signal{around_.signals.fd(), POLLIN, 0};
+        ::poll(&signal, 1, static_cast<int>(options_.linger.count()));
+    }
+    Status status = runtime_.status();
+    const std::uint64_t given = publisher_ ? publisher_->handed_over() : 0;
+    const std::uint64_t missing = not_sent(options_, status.ports.at(0).counters, given);
+    if (admitter_) admitter_->end();
+    socket_.close();
+    std::optional<Failure> not_written;
+    try {
+        if (collector_) collector_->end();
+    } catch (const Failure& failure) {
+        not_written = failure;
+    }
+    const Summary summary = summary_of(std::move(status));
+    runtime_.stop();
+    tell(Role::root, summary, around_.report);
+    if (not_written) throw *not_written;
+
+    const bool on_wire = options_.scope != 0;  // M23
+    if (on_wire && reason == "end_of_input" && missing != 0) throw not_all_left(given, missing);
+}
+
+Summary Root::summary_of(Status status) const {
+    Summary summary{.seconds = seconds_between(connected_.at, last_at_),
+                    .port = std::move(status.ports.at(0)),
+                    .joins = {connected_},
+                    .moves_its_own = input_.has_value(),
+                    .moves_besides = collector_ != nullptr,
+                    .resident_mb = resident_megabytes()};
+    auto& counters = summary.port.counters;
+    if (publisher_) {
+        const double flowed = seconds_between(publisher_->first_at().value_or(last_at_), last_at_);
+        summary.packets_per_second = per_second(counters.sent, flowed);
+        summary.bits_per_second = per_second(counters.sent_bytes, flowed) * 8;
+    }
+    if (admitter_) summary.leaves = admitter_->counts();
+    if (collector_) {
+        counters.delivered = collector_->taken().datagrams;
+        counters.delivered_bytes = collector_->taken().octets;
+        summary.senders = collector_->senders();
+    }
+    return summary;
+}
+
 }  // namespace
 
 int run_root(const RootOptions& options, Surroundings& surroundings) {
-    auto& report = surroundings.report;
-    Input input = Input::open(options.input);
+    if (options.output) Output::check(*options.output);
     if (options.admission) {
         check_files(options.admission->options, !options.admission->invite.empty());
     }
-    Runtime runtime = start_one_port(Role::root, options.common, options.port, surroundings);
-    const Instant called = Instant::clock::now();
-    std::optional<Admitter> admitter;
-    Socket socket;
-    Connected connected{.group = options.group};
-    if (options.admission) {
-        admitter.emplace(runtime, *options.admission, sender_options(options), report);
-        socket = admitter->root();
-        connected = connected_root(socket, options.group, called, surroundings);
-        admitter->begin();
-    } else {
-        socket = open_publisher(runtime, options);
-        connected = join(socket, options.group,
-                         {.direction = Direction::sender_only, .sources = SourceFilter::nothing()},
-                         Role::root, surroundings);
-    }
-
-    const bool begins =
-        !admitter || wait_for_leaves(*admitter, options.admission->wait_leaves, surroundings);
-    Ticker ticker(Role::root, runtime, report, connected.at);
-    Publisher publisher(options, input, must(socket.sender(), "send"), ticker,
-                        surroundings.signals);
-    const std::string_view reason = begins ? publisher.run() : "signal";
-    const Instant last_at = Instant::clock::now();
-    report.json({{"event", "closed"}, {"reason", reason}});
-    if (reason == "end_of_input") {
-        pollfd signal{surroundings.signals.fd(), POLLIN, 0};
-        ::poll(&signal, 1, static_cast<int>(options.linger.count()));
-    }
-    const Status status = runtime.status();
-    Summary summary = summary_of(status, connected, publisher.first_at(), last_at);
-    if (admitter) {
-        admitter->end();
-        summary.leaves = admitter->counts();
-    }
-    socket.close();
-    runtime.stop();
-    tell(Role::root, summary, report);
-
-    const std::uint64_t missing =
-        not_sent(options, status.ports.at(0).counters, publisher.handed_over());
-    const bool on_wire = options.scope != 0;  // M23
-    if (on_wire && reason == "end_of_input" && missing != 0) {
-        throw Failure(fmt::format("{} of {} datagrams did not leave; the summary says why",
-                                  grouped(missing), grouped(publisher.handed_over())));
-    }
+    Root root(options, surroundings);
+    root.open();
+    root.end(root.run());
     return kExitDone;
 }
 

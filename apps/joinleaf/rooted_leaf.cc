@@ -1,6 +1,7 @@
 // A leaf's part in a rooted session.
 #include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/failure.h>
+#include <apps/joinleaf/publisher.h>
 #include <apps/joinleaf/rooted_leaf.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -14,7 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kLookEvery = 1ms;
 
-std::string_view cure_for_request(const std::error_code& why) {
+std::string_view cure_for_request(const std::error_code& why, Direction direction) {
     if (why == std::errc::connection_refused) {
         return "; nobody listens there, or the root does not want this leaf";
     }
@@ -27,23 +28,29 @@ std::string_view cure_for_request(const std::error_code& why) {
     if (why == std::errc::timed_out) {
         return "; there was no answer: is it a root, and may packets pass between?";
     }
-    if (why == std::errc::network_unreachable) return "; 'ip route get' tells the way there";
+    if (why == std::errc::network_unreachable) {
+        if (direction == Direction::receiver_only) return "; 'ip route get' tells the way there";
+        return "; 'ip route get' tells the way there, and --gateway the one for data that leaves "
+               "the port's subnet";
+    }
     if (why == std::errc::network_down) return "; the port has no link: plug it in, or set it up";
     return "";
 }
 
 }  // namespace
 
-RootedLeaf::RootedLeaf(Runtime& runtime, const LeafOptions& options, const Receiver& receiver,
+RootedLeaf::RootedLeaf(Runtime& runtime, const LeafOptions& options, const Receiver* receiver,
                        Surroundings& surroundings)
     : runtime_(runtime),
       admission_(*options.admission),
+      direction_(direction_of(options)),
       around_(surroundings),
       events_(runtime.open_event_queue()),
-      opened_(must(
-          runtime.open(
-              {.scheme = kRootedRooted, .receiver = &receiver, .admission = admission_.options}),
-          "open a socket")) {
+      opened_(must(runtime.open({.scheme = kRootedRooted,
+                                 .receiver = receiver,
+                                 .sender = sender_options(options.publishing),
+                                 .admission = admission_.options}),
+                   "open a socket")) {
     must(opened_.select(events_), "watch the socket");
     must(opened_.set_nonblocking(true), "watch the socket");
 }
@@ -59,7 +66,7 @@ bool RootedLeaf::ask() {
     const auto doing = fmt::format("join the session of {}", root_);
     around_.report.text(fmt::format("asks {} to be let in", root_));
     called_ = Instant::clock::now();
-    member_ = must(opened_.join_leaf(*admission_.root, {.direction = Direction::receiver_only,
+    member_ = must(opened_.join_leaf(*admission_.root, {.direction = direction_,
                                                         .caller_data = admission_.caller_data}),
                    doing);
     while (const auto event = next_event()) {
@@ -68,7 +75,7 @@ bool RootedLeaf::ask() {
         const auto winsock = winsock_name(event->error);
         throw Failure(fmt::format("cannot {}: {}{}{}", doing, event->error.message(),
                                   winsock.empty() ? "" : fmt::format(" ({})", winsock),
-                                  cure_for_request(event->error)));
+                                  cure_for_request(event->error, direction_)));
     }
     return false;
 }
@@ -114,8 +121,10 @@ std::optional<Event> RootedLeaf::next_event() {
 Connected RootedLeaf::tell_connected() {
     const auto doing = fmt::format("join the session of {}", root_);
     const Instant at = must(member_.connected_at(), doing);
+    const SessionOffer session = must(member_.session(), doing);
+    scope_ = session.scope;
     Connected connected{
-        .group = {GroupAddress::of(224, 0, 0, 0), UdpPort::of(1)},
+        .group = session.group,
         .at = at,
         .connect_ms = milliseconds_between(called_, at),
         .since_start_ms = milliseconds_between(around_.began, at),
@@ -124,8 +133,13 @@ Connected RootedLeaf::tell_connected() {
                                 .invited = !admission_.root}};
     for (const auto& membership : runtime_.status().memberships) {
         if (SocketId{membership.socket} != member_.id()) continue;
-        connected.group = membership.group;
         connected.sources = membership.sources;
+    }
+    if (direction_ != Direction::receiver_only) {
+        const bool to_root = session.scheme.data == Plane::rooted;
+        connected.sends_to = fmt::format(
+            "{}:{}", (to_root ? session.root_address : session.group.group.address()).to_string(),
+            session.group.port.value());
     }
     around_.report.json(json_of(connected));
     around_.report.text(text_of(Role::leaf, connected));

@@ -13,7 +13,8 @@ namespace joinleaf::app {
 /// One thread.
 class RootedLeaf {
 public:
-    RootedLeaf(Runtime& runtime, const LeafOptions& options, const Receiver& receiver,
+    /// `receiver`: none, of a leaf that only sends.
+    RootedLeaf(Runtime& runtime, const LeafOptions& options, const Receiver* receiver,
                Surroundings& surroundings);
 
     /// Waits until this leaf is in the session, and tells so. Nothing: a signal asked for the end
@@ -21,6 +22,9 @@ public:
     [[nodiscard]] std::optional<Connected> enter();
     /// The socket that receives the session's data.
     [[nodiscard]] Socket& socket() noexcept { return member_; }
+
+    /// The session's, once this leaf is in it (M23).
+    [[nodiscard]] std::uint8_t scope() const noexcept { return scope_; }
 
     /// As in "expelled", once the session is over for this leaf; empty: it goes on.
     [[nodiscard]] std::string_view ended();
@@ -38,6 +42,8 @@ private:
 
     Runtime& runtime_;
     const LeafAdmission& admission_;
+    Direction direction_;
+    std::uint8_t scope_ = 1;
     Surroundings& around_;
     EventQueue events_;
     Socket opened_;

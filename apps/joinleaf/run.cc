@@ -92,7 +92,7 @@ void throw_failure(std::string_view doing, const std::error_code& why) {
 }
 
 Connected join(Socket& socket, GroupEndpoint group, const JoinOptions& options, Role role,
-               Surroundings& surroundings) {
+               Surroundings& surroundings, std::string sends_to) {
     const auto doing = fmt::format("join {}", group.to_string());
     const Instant called = Instant::clock::now();
     must(socket.join_leaf(group, options), doing);
@@ -101,7 +101,8 @@ Connected join(Socket& socket, GroupEndpoint group, const JoinOptions& options, 
                         .sources = options.sources,
                         .at = at,
                         .connect_ms = milliseconds_between(called, at),
-                        .since_start_ms = milliseconds_between(surroundings.began, at)};
+                        .since_start_ms = milliseconds_between(surroundings.began, at),
+                        .sends_to = std::move(sends_to)};
     surroundings.report.json(json_of(connected));
     surroundings.report.text(text_of(role, connected));
     return connected;

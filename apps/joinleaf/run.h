@@ -8,6 +8,11 @@
 
 namespace joinleaf::app {
 
+/// Of a command that receives: datagrams that may wait for it, and the port's buffers, of which the
+/// queue may hold half.
+inline constexpr std::size_t kReceiveQueue = 16384;
+inline constexpr std::uint32_t kReceiveBuffers = 32768;
+
 struct Surroundings {
     Reporter& report;
     Signals& signals;
@@ -30,9 +35,10 @@ template <class T>
 T must(Result<T> result, std::string_view doing);
 [[noreturn]] void throw_failure(std::string_view doing, const std::error_code& why);
 
-/// Joins, waits for the result, and tells it. Errors: throws Failure.
+/// Joins, waits for the result, and tells it; `sends_to`: of a leaf that sends, where to. Errors:
+/// throws Failure.
 Connected join(Socket& socket, GroupEndpoint group, const JoinOptions& options, Role role,
-               Surroundings& surroundings);
+               Surroundings& surroundings, std::string sends_to = {});
 
 /// Tells once a second how it goes.
 class Ticker {

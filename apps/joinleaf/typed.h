@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace joinleaf::app {
@@ -21,18 +22,22 @@ struct Typed {
     bool json = false;
     bool quiet = false;
 
-    Text port, address, vlan, mtu, robustness, igmp_version;
+    Text port, address, gateway, vlan, mtu, robustness, igmp_version;
     bool require_router_alert = false;
 
-    Text group, scope, rate, chunk, linger, input;
+    Text group, scope, rate, chunk, linger, input, send;
     bool no_udp_checksum = false;
 
     std::vector<std::string> joins, sources, excludes;
     Text output, count, duration;
 
-    Text listen, root, name, policy, scheme, fan_out, dead_after, wait_leaves, caller_data;
+    Text listen, root, name, policy, scheme, fan_out, dead_after, wait_leaves, caller_data,
+        commands;
     std::vector<std::string> invites;
     Text tls_psk, tls_identity, tls_cert, tls_key, tls_ca, tls_peer;
+
+    Text path;
+    std::vector<std::string> words;
 
     Text size;
 };
@@ -54,6 +59,11 @@ T valid(std::string_view option, Parsed<T> parsed) {
     if (!parsed) throw WrongUse(fmt::format("{}: {}", option, parsed.error()));
     return *std::move(parsed);
 }
+
+/// An option that was looked at, by name.
+using Named = std::pair<std::string_view, const Typed::Text*>;
+/// What was given of `options`, the first; empty: nothing.
+[[nodiscard]] std::string_view first_given(std::initializer_list<Named> options);
 
 /// How a root lets leaves in; none: it does not. Errors: throws WrongUse.
 [[nodiscard]] std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint group);

@@ -1,6 +1,7 @@
 // Single values as typed behind an option.
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/values.h>
+#include <controlplane/admission_rules.h>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -95,6 +96,35 @@ Parsed<void> check_chunk(std::uint64_t chunk, std::uint16_t mtu) {
             chunk, mtu, most));
     }
     return {};
+}
+
+Parsed<Ipv4Address> parse_gateway(std::string_view option, std::string_view text,
+                                  Ipv4Interface own) {
+    const auto address = Ipv4Address::parse(text);
+    if (!address) return tl::unexpected(fmt::format("{}: {}", option, address.error()));
+    if (!address->is_unicast() || !own.contains(*address)) {
+        return tl::unexpected(fmt::format(
+            "{}: {} is not in the subnet of {}; name a router beside the port, which takes what is "
+            "for others",
+            option, text, own.to_string()));
+    }
+    const std::uint32_t host = address->value() & ~own.mask();
+    const bool is_nobody = own.prefix_length < 31 && (host == 0 || host == ~own.mask());
+    if (is_nobody || *address == own.address) {
+        return tl::unexpected(fmt::format("{}: {} is {}; name the router's address", option, text,
+                                          is_nobody ? "nobody's address" : "the port's own"));
+    }
+    return *address;
+}
+
+Parsed<ControlEndpoint> parse_remote(std::string_view option, std::string_view text) {
+    const auto endpoint = ControlEndpoint::parse(text);
+    if (!endpoint) return tl::unexpected(fmt::format("{}: {}", option, endpoint.error()));
+    if (!controlplane::is_usable(*endpoint)) {
+        return tl::unexpected(fmt::format(
+            "{}: {} is nobody's address; name one host, as in 10.1.0.1:7000", option, text));
+    }
+    return *endpoint;
 }
 
 Parsed<std::vector<std::string>> parse_words(std::string_view option, std::string_view text) {

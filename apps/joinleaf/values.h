@@ -5,6 +5,7 @@
 #include <joinleaf/address.h>
 #include <joinleaf/clock.h>
 #include <joinleaf/error.h>
+#include <joinleaf/session.h>
 #include <joinleaf/source_filter.h>
 #include <cstdint>
 #include <string>
@@ -33,6 +34,13 @@ namespace joinleaf::app {
 
 /// Whether a payload of `chunk` octets fits a datagram on a port of `mtu`.
 [[nodiscard]] Parsed<void> check_chunk(std::uint64_t chunk, std::uint16_t mtu);
+
+/// A router beside a port of `own`: where what is for other subnets goes first.
+[[nodiscard]] Parsed<Ipv4Address> parse_gateway(std::string_view option, std::string_view text,
+                                                Ipv4Interface own);
+
+/// One host that is reached by TCP.
+[[nodiscard]] Parsed<ControlEndpoint> parse_remote(std::string_view option, std::string_view text);
 
 /// Words separated by blanks; quotes keep blanks together.
 [[nodiscard]] Parsed<std::vector<std::string>> parse_words(std::string_view option,

@@ -141,6 +141,9 @@ public:
     [[nodiscard]] Result<UserData> peer_data() const;
     /// Who is on the other end of a socket that join_leaf or accept gave.
     [[nodiscard]] Result<Peer> peer() const;
+    /// What the root says of the session that this socket is in: where its data goes, and how. Of a
+    /// root its own. Errors: not_connected, not_a_socket.
+    [[nodiscard]] Result<SessionOffer> session() const;
     /// M9: side talk between a root and one leaf, in order, each way. Errors: not_connected,
     /// message_size.
     Result<void> say(const UserData& data);

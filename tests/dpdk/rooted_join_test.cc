@@ -177,6 +177,22 @@ TEST_F(RootedJoin, M9_ARootGetsANewSocketALeafItsOwn) {
     EXPECT_EQ(at_root->peer().value().data_address, Ipv4Address(10, 9, 0, 2));
 }
 
+// M6: what the root's answer says of the session.
+TEST_F(RootedJoin, AllEndsKnowTheSession) {
+    Socket root = open_root();
+    ASSERT_TRUE(root.listen(root_at));
+    Socket asks = open_leaf();
+    EXPECT_EQ(error_of(asks.session()), std::errc::not_connected);
+    auto [leaf, at_root] = let_in(root, std::move(asks));
+    const auto told = root.session();
+    ASSERT_TRUE(told);
+    EXPECT_EQ(told->root_address, Ipv4Address(10, 9, 0, 1));
+    EXPECT_EQ(leaf.session().value(), *told);
+    EXPECT_EQ(at_root.session().value(), *told);
+    leaf.close();
+    EXPECT_EQ(error_of(leaf.session()), std::errc::not_a_socket);
+}
+
 TEST_F(RootedJoin, M9_SideTalkEachWay) {
     Socket root = open_root();
     ASSERT_TRUE(root.listen(root_at));

@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 from lab import netns, topology  # noqa: E402
+from lab.site import Site  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,6 +58,12 @@ def module_lab(tmp_path_factory):
 def bridge(lab):
     """A snooping bridge with an IGMPv3 querier."""
     return topology.Bridge(lab)
+
+
+@pytest.fixture
+def site(lab, bridge):
+    """A root and two leaves on that bridge, and on a management network."""
+    return Site(lab, bridge)
 
 
 def pytest_addoption(parser):

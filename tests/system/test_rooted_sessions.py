@@ -11,49 +11,10 @@ import pytest
 
 from lab import admission, kernel, program, wire
 from lab.admission import start_leaf, start_root
+from lab.site import CHANNEL, GROUP, ONE, REPORT, TWO, Site
 
-CHANNEL = "232.1.1.1"
-GROUP = f"{CHANNEL}:5000"
-ROOT, ONE, TWO, THREE = (f"10.77.0.{host}" for host in (11, 12, 13, 14))
-REPORT = f"ALLOW({CHANNEL}{{{ROOT}}})"
-LEAVE = f"BLOCK({CHANNEL}{{{ROOT}}})"
 DEAD_AFTER = 2.0
 LATER = 1.0  # seconds that a root may take to tell, after dead_after
-
-
-class Site:
-    """A root and two leaves, each on both networks."""
-
-    def __init__(self, lab, bridge):
-        self.lab = lab
-        self.bridge = bridge
-        self.management = admission.Management(lab)
-        self.root = self.device("root", ROOT)
-        self.one = self.device("one", ONE)
-        self.two = self.device("two", TWO)
-        bridge.settle()
-
-    def device(self, name, address):
-        return self.management.attach(self.bridge.device(name, address))
-
-    def cut_data(self, device):
-        self.bridge.namespace.ip(f"link set {device.port} down")
-
-    def feed(self, seconds=60, rate=200):
-        """What a root publishes for as long as a test takes."""
-        path = f"{self.lab.directory}/feed"
-        admission.payload_file(path, seconds * rate)
-        return ("--input", path, "--chunk", 1000, "--rate", rate)
-
-    def has_left(self, device, since, within=3.0):
-        """The IGMP leave is on the wire, and the bridge forwards nothing there."""
-        device.capture.wait_igmp(device.address, LEAVE, within, since)
-        self.bridge.wait_entries(CHANNEL, lambda entries: not entries, within, device.port)
-
-
-@pytest.fixture
-def site(lab, bridge):
-    return Site(lab, bridge)
 
 
 def left(root, name, since, within):
@@ -299,7 +260,7 @@ def test_a_leaf_that_was_killed_may_come_back(site):
 @pytest.mark.parametrize("count, say, drips", [
     pytest.param(200, lambda number: os.urandom(64), False, id="garbage"),
     pytest.param(500, lambda number: b"\0\0\0\x20\x0a", True, id="slow-loris"),
-    pytest.param(2000, lambda number: b"", False, id="2000 connects")])
+    pytest.param(10_000, lambda number: b"", False, id="10000 connects")])
 def test_strangers_do_no_harm(site, tmp_path, count, say, drips):
     """M17, M19: an honest leaf is let in within a second, and the data flow loses nothing."""
     rate = 1000
@@ -327,6 +288,49 @@ def test_strangers_do_no_harm(site, tmp_path, count, say, drips):
     assert len(numbers) > 2 * rate
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     root.stop()
+
+
+@pytest.mark.parametrize("kind", ["wrong key", "expired certificate"])
+def test_wrong_credentials_do_no_harm(site, tmp_path, kind):
+    """M17: tried again and again, amid garbage; an honest leaf is in within a second, and the data
+    flow loses nothing."""
+    if kind == "wrong key":
+        key, other = "0123456789abcdef" * 4, "fedcba9876543210" * 4
+        good = ("--tls-psk", admission.write_keys(tmp_path / "leaf.psk", desk=key))
+        ours, bad = good, ("-psk", other, "-psk_identity", "desk")
+    else:
+        authority = admission.Authority(tmp_path / "ours")
+        ours, good = authority.issue("feed"), authority.issue("desk")
+        bad = authority.issue("desk-8", expired=True)
+    rate = 1000
+    root = start_root(site.root, GROUP, *site.feed(seconds=40, rate=rate), *ours)
+    root.wait("listening")
+    received = tmp_path / "received"
+    member = start_leaf(site.one, site.root, "--output", received, *good)
+    member.connected()
+    # Two of them: the address that garbage comes from is turned away before it can try a key.
+    strangers = [admission.Stranger(site.lab, name) for name in ("stranger", "noise")]
+    for stranger in strangers:
+        site.management.attach(stranger)
+    tries = site.lab.closing(admission.OpensslTriesAgain(
+        strangers[0].namespace, site.root.management, 7000, bad))
+    flood = site.lab.closing(admission.Flood(
+        strangers[1].namespace, site.root.management, 7000, 100, lambda number: os.urandom(64)))
+    member.wait("status", lambda e: e["delivered"] > rate and len(tries.told) > 10)
+    honest = start_leaf(site.two, site.root, "--output", "null", *good)
+    assert honest.connected()["connect_ms"] < 1000
+    tries.close()
+    flood.close()
+    refusal = "alert illegal parameter" if kind == "wrong key" else "certificate expired"
+    assert all(refusal in told for told in tries.told), tries.told[-1]
+    assert flood.ended_by_root > 0
+    honest.process.send_signal(signal.SIGINT)
+    member.stop()
+    honest.finish()
+    numbers = admission.numbers_in(received)
+    assert len(numbers) > rate
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert root.stop()["leaves"]["joined"] == 2
 
 
 def test_the_leave_is_what_the_querier_asks_for(lab):

@@ -107,6 +107,25 @@ def openssl_connects(namespace, address, port, options):
     return done.stdout + done.stderr
 
 
+class OpensslTriesAgain:
+    """openssl(1) that connects again and again, in vain; what it is told is kept."""
+
+    def __init__(self, namespace, address, port, options):
+        self.told = []
+        self._ending = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(namespace, address, port, options), daemon=True)
+        self._thread.start()
+
+    def _run(self, *connection):
+        while not self._ending.is_set():
+            self.told.append(openssl_connects(*connection))
+
+    def close(self):
+        self._ending.set()
+        self._thread.join(10)
+
+
 class OpensslListens:
     """openssl(1) as a TLS server that shows this."""
 
@@ -186,6 +205,8 @@ class Flood:
             if over:
                 self.ended_by_root += 1
                 del open_ones[number]
+                # Closing is not enough while a program that is being started has it, too.
+                poll.unregister(one)
                 one.close()
 
     def close(self):
@@ -193,10 +214,10 @@ class Flood:
         self._thread.join(10)
 
 
-def payload_file(path, count, size=1000):
-    """A file that is published as `count` datagrams of `size` octets, each one different."""
+def payload_file(path, count, size=1000, first=0):
+    """A file that is published as `count` datagrams of `size` octets, numbered from `first`."""
     with open(path, "wb") as file:
-        for number in range(count):
+        for number in range(first, first + count):
             file.write(struct.pack("!Q", number) + os.urandom(8) + bytes(size - 16))
     return path
 
@@ -205,6 +226,41 @@ def numbers_in(path, size=1000):
     """The numbers of the datagrams in what a leaf wrote, in order."""
     data = path.read_bytes()
     return [struct.unpack_from("!Q", data, at)[0] for at in range(0, len(data) - size + 1, size)]
+
+
+class Feed:
+    """What a program sends when the test says so: a pipe with a name, given to --input or --send."""
+
+    def __init__(self, lab, name, size=1000):
+        self.path = f"{lab.directory}/{name}"
+        self._size = size
+        os.mkfifo(self.path)
+        # Both ends are ours, so that neither side waits for the other to open it.
+        self._pipe = os.open(self.path, os.O_RDWR)
+        lab.closing(self)
+
+    def send(self, first, count):
+        for number in range(first, first + count):
+            os.write(self._pipe, struct.pack("!Q", number).ljust(self._size, b"."))
+
+    def close(self):
+        """The program's input has ended."""
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None
+
+
+def tell(path, *lines):
+    """Commands to a running root; its answers, a line each."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(10)
+        connection.connect(str(path))
+        connection.sendall("".join(f"{line}\n" for line in lines).encode())
+        connection.shutdown(socket.SHUT_WR)
+        answers = b""
+        while some := connection.recv(65536):
+            answers += some
+    return answers.decode().splitlines()
 
 
 def start_root(device, group, *more, port=7000):

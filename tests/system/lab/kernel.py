@@ -85,6 +85,29 @@ class Sender:
         self.socket.close()
 
 
+class StaticMulticast:
+    """A kernel that forwards one channel from one interface to another, and asks nobody."""
+
+    _MRT_INIT, _MRT_ADD_VIF, _MRT_ADD_MFC = 200, 202, 204
+    _USE_INDEX = 8
+
+    def __init__(self, namespace, source, group, incoming, outgoing):
+        with namespace.entered():
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_IGMP)
+            indices = [socket.if_nametoindex(name) for name in (incoming, outgoing)]
+        self.socket.setsockopt(socket.IPPROTO_IP, self._MRT_INIT, 1)
+        for number, index in enumerate(indices):
+            vif = struct.pack("=HBBIi4x", number, self._USE_INDEX, 1, 0, index)
+            self.socket.setsockopt(socket.IPPROTO_IP, self._MRT_ADD_VIF, vif)
+        thresholds = bytes((0, 1)).ljust(32, b"\0")
+        entry = struct.pack("=4s4sH32s2xIIIi", socket.inet_aton(source), socket.inet_aton(group),
+                            0, thresholds, 0, 0, 0, 0)
+        self.socket.setsockopt(socket.IPPROTO_IP, self._MRT_ADD_MFC, entry)
+
+    def close(self):
+        self.socket.close()
+
+
 class RawPort:
     """A packet socket: frames as they are given, whatever they are."""
 

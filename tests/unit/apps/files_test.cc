@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -133,6 +134,23 @@ TEST_F(InputFile, OfWholeChunksHasNoEmptyLastOne) {
     const auto end = input.read(buffers.all().subspan(2), 3);
     EXPECT_EQ(end.complete, 0u);
     EXPECT_TRUE(end.ended);
+}
+
+// Opening one would wait for who writes, and no signal would end that.
+TEST_F(InputFile, ThatIsAPipeNobodyWritesToIsNotWaitedFor) {
+    ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+    Input input = Input::open(path("pipe"));
+    EXPECT_TRUE(input.may_block());
+    pollfd ready{input.fd(), POLLIN, 0};
+    EXPECT_EQ(::poll(&ready, 1, 0), 0) << "no writer yet is not the end";
+    {
+        std::ofstream writer(path("pipe"));
+        writer << "abc";
+    }
+    EXPECT_EQ(::poll(&ready, 1, 0), 1);
+    Buffers buffers(2);
+    EXPECT_EQ(input.read(buffers.all(), 3).complete, 1u);
+    EXPECT_TRUE(input.read(buffers.all().subspan(1), 3).ended);
 }
 
 TEST(InputPipe, FillsAChunkWithWhatComesInPieces) {

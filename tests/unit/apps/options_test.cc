@@ -48,11 +48,13 @@ TEST(RootOptions, NeedPortAddressGroupAndInput) {
     EXPECT_EQ(root.port.address.to_string(), "10.0.0.1/24");
     EXPECT_EQ(root.port.mtu, 1500);
     EXPECT_EQ(root.group.to_string(), "239.1.1.1:5000");
-    EXPECT_EQ(root.input, "-");
+    EXPECT_EQ(root.publishing->input, "-");
     EXPECT_EQ(root.scope, 1);
-    EXPECT_EQ(root.packets_per_second, 0u);
-    EXPECT_EQ(root.chunk, std::nullopt);
-    EXPECT_TRUE(root.udp_checksum);
+    EXPECT_EQ(root.publishing->packets_per_second, 0u);
+    EXPECT_EQ(root.publishing->chunk, std::nullopt);
+    EXPECT_TRUE(root.publishing->udp_checksum);
+    EXPECT_EQ(root.output, std::nullopt);
+    EXPECT_TRUE(root.port.gateway.is_unspecified());
     EXPECT_FALSE(root.common.json);
 
     EXPECT_EQ(refused("root --address 10.0.0.1/24 --group 239.1.1.1:5000 --input -"),
@@ -73,10 +75,10 @@ TEST(RootOptions, TakeEverythingElse) {
         "--linger-ms 250 --cpu 1 --json --quiet");
     EXPECT_EQ(root.scope, 8);
     EXPECT_EQ(root.port.vlan, "100.200");
-    EXPECT_EQ(root.packets_per_second, 5000u);
-    EXPECT_EQ(root.chunk, 8972u);
+    EXPECT_EQ(root.publishing->packets_per_second, 5000u);
+    EXPECT_EQ(root.publishing->chunk, 8972u);
     EXPECT_EQ(root.port.mtu, 9000);
-    EXPECT_FALSE(root.udp_checksum);
+    EXPECT_FALSE(root.publishing->udp_checksum);
     EXPECT_EQ(root.linger, 250ms);
     EXPECT_THAT(root.common.cpus, ElementsAre(1u));
     EXPECT_TRUE(root.common.json);
@@ -84,7 +86,7 @@ TEST(RootOptions, TakeEverythingElse) {
 }
 
 TEST(RootOptions, RefuseAChunkLargerThanTheMtuCarries) {
-    EXPECT_EQ(accepted<RootOptions>(kRoot + "--chunk 1472").chunk, 1472u);
+    EXPECT_EQ(accepted<RootOptions>(kRoot + "--chunk 1472").publishing->chunk, 1472u);
     EXPECT_THAT(refused(kRoot + "--chunk 1473"),
                 HasSubstr("--chunk: 1473 octets do not fit the MTU of 1500; use at most 1472"));
     EXPECT_THAT(refused(kRoot + "--chunk 600 --mtu 600"), HasSubstr("use at most 572"));
@@ -302,6 +304,132 @@ TEST(RootedOptions, RefuseWhatASessionCannotBe) {
                 HasSubstr("--name: use at most 255 octets"));
 }
 
+const std::string kRootWithoutInput =
+    "root --port null --address 10.0.0.1/24 --group 239.1.1.1:5000 --listen 10.1.0.1:7000 ";
+
+// M20: what a root receives of its leaves.
+TEST(RootOutput, IsForARootThatLetsLeavesIn) {
+    const auto both = accepted<RootOptions>(kRooted + "--output copy");
+    EXPECT_EQ(both.output, "copy");
+    EXPECT_TRUE(both.publishing);
+    const auto receives = accepted<RootOptions>(kRootWithoutInput + "--output -");
+    EXPECT_EQ(receives.output, "-");
+    EXPECT_FALSE(receives.publishing);
+
+    EXPECT_THAT(refused(kRoot + "--output copy"),
+                HasSubstr("--output: nobody sends to a root that lets no leaves in "
+                          "(source-specific); add --listen or --invite"));
+    EXPECT_THAT(refused(kRootWithoutInput), HasSubstr("--input is missing"));
+    EXPECT_THAT(refused(kRootWithoutInput + "--output null --rate 5"),
+                HasSubstr("--rate is for what is sent; add --input FILE"));
+    EXPECT_THAT(refused(kRootWithoutInput + "--output null --no-udp-checksum"),
+                HasSubstr("--no-udp-checksum is for what is sent"));
+    EXPECT_THAT(refused(kRootWithoutInput + "--output null --wait-leaves 2"),
+                HasSubstr("--wait-leaves puts off what is sent; add --input"));
+}
+
+TEST(RootCommands, ComeFromASocketOrStandardInput) {
+    EXPECT_EQ(accepted<RootOptions>(kRooted + "--commands /run/feed").admission->commands,
+              "/run/feed");
+    EXPECT_EQ(
+        accepted<RootOptions>(kRootWithoutInput + "--input f --commands -").admission->commands,
+        "-");
+    EXPECT_THAT(refused(kRooted + "--commands -"),
+                HasSubstr("--commands and --input both want standard input; let --commands name a "
+                          "path for a socket"));
+    EXPECT_THAT(refused(kRooted + "--commands " + std::string(108, 'x')),
+                HasSubstr("--commands: 108 octets are too long for a socket's path; use at most "
+                          "107"));
+    EXPECT_THAT(refused(kRoot + "--commands /run/feed"),
+                HasSubstr("--commands is for a root that lets leaves in; add --listen"));
+    // Whom it is told to invite it connects to.
+    EXPECT_EQ(accepted<RootOptions>(kRooted + "--commands x --tls-psk keys --tls-identity me")
+                  .admission->options.tls.psk_identity,
+              "me");
+}
+
+// M8: a leaf's direction is what it has an output and an input for.
+TEST(LeafDirection, IsWhatItHasAnOutputAndAnInputFor) {
+    const std::string port = "leaf --port null --address 10.0.0.2/24 --join 239.1.1.1:5000 ";
+    EXPECT_EQ(direction_of(accepted<LeafOptions>(port + "--output null")),
+              Direction::receiver_only);
+    EXPECT_EQ(direction_of(accepted<LeafOptions>(port + "--send f")), Direction::sender_only);
+    const auto both = accepted<LeafOptions>(
+        port + "--send - --output copy --rate 10 --chunk 100 --no-udp-checksum --scope 4");
+    EXPECT_EQ(direction_of(both), Direction::both);
+    EXPECT_EQ(both.publishing->input, "-");
+    EXPECT_EQ(both.publishing->packets_per_second, 10u);
+    EXPECT_EQ(both.publishing->chunk, 100u);
+    EXPECT_FALSE(both.publishing->udp_checksum);
+    EXPECT_EQ(both.scope, 4);
+    EXPECT_EQ(direction_of(accepted<LeafOptions>(
+                  "leaf --port null --address 10.0.0.2/24 --root 10.1.0.1:7000 --send f")),
+              Direction::sender_only);
+    EXPECT_EQ(direction_of(accepted<LeafOptions>(kListens + "--send f")), Direction::both);
+}
+
+TEST(LeafSending, NeedsADirectionThatMaySend) {
+    EXPECT_THAT(refused(kAnyLeaf + "--send f --source 10.0.0.5"),
+                HasSubstr("--send: --source makes this source-specific, where no leaf sends; "
+                          "publish with `joinleaf root`"));
+    EXPECT_THAT(refused("leaf --port null --address 10.0.0.2/24 --join 232.1.1.1:5000 --send f"),
+                HasSubstr("--send: 232.0.0.0/8 makes this source-specific"));
+    EXPECT_THAT(refused(kAnyLeaf + "--join 239.1.1.2:5000 --send f"),
+                HasSubstr("--send goes to one group; give one --join"));
+    EXPECT_THAT(refused(kAnyLeaf + "--send f --chunk 1473"), HasSubstr("use at most 1472"));
+}
+
+TEST(LeafSending, RefusesWhatIsForTheOtherDirection) {
+    EXPECT_THAT(refused(kAnyLeaf + "--rate 5"),
+                HasSubstr("--rate is for what is sent; add --send FILE"));
+    EXPECT_THAT(refused(kAnyLeaf + "--scope 5"),
+                HasSubstr("--scope is for what is sent; add --send FILE"));
+    EXPECT_THAT(refused(kAsks + "--send f --scope 5"),
+                HasSubstr("--root and --scope contradict each other; the root says how far"));
+    const std::string sends = "leaf --port null --address 10.0.0.2/24 --send f ";
+    EXPECT_THAT(refused(sends + "--join 239.1.1.1:5000 --count 3"),
+                HasSubstr("--count is for what is received; add --output"));
+    EXPECT_THAT(refused(sends + "--join 239.1.1.1:5000 --exclude 10.0.0.5"),
+                HasSubstr("--exclude is for what is received; add --output"));
+    EXPECT_THAT(refused(sends + "--listen 10.1.0.2:7001"),
+                HasSubstr("--output is missing; who is invited receives what the root sends"));
+    EXPECT_THAT(refused(sends), HasSubstr("--join is missing"));
+}
+
+TEST(Gateway, IsARouterBesideThePort) {
+    EXPECT_EQ(accepted<LeafOptions>(kAnyLeaf + "--gateway 10.0.0.254").port.gateway.to_string(),
+              "10.0.0.254");
+    EXPECT_EQ(accepted<RootOptions>(kRoot + "--gateway 10.0.0.254").port.gateway.to_string(),
+              "10.0.0.254");
+    EXPECT_THAT(refused(kAnyLeaf + "--gateway 10.1.0.1"),
+                HasSubstr("--gateway: 10.1.0.1 is not in the subnet of 10.0.0.2/24; name a router "
+                          "beside the port"));
+    EXPECT_THAT(refused(kAnyLeaf + "--gateway 239.0.0.1"), HasSubstr("is not in the subnet"));
+    EXPECT_THAT(refused(kAnyLeaf + "--gateway 10.0.0.2"),
+                HasSubstr("--gateway: 10.0.0.2 is the port's own; name the router's address"));
+    EXPECT_THAT(refused(kAnyLeaf + "--gateway 10.0.0.255"), HasSubstr("is nobody's address"));
+    EXPECT_THAT(refused(kAnyLeaf + "--gateway 10.0.0.0"), HasSubstr("is nobody's address"));
+    EXPECT_THAT(refused(kAnyLeaf + "--gateway router"), HasSubstr("--gateway: 'router'"));
+    EXPECT_EQ(accepted<LeafOptions>("leaf --port null --address 10.0.0.2/31 --output null "
+                                    "--join 239.1.1.1:5000 --gateway 10.0.0.3")
+                  .port.gateway.to_string(),
+              "10.0.0.3");
+}
+
+TEST(TellOptions, ArePathAndOneCommand) {
+    const auto tell = accepted<TellOptions>("tell /run/feed expel desk 7");
+    EXPECT_EQ(tell.path, "/run/feed");
+    EXPECT_EQ(tell.line, "expel desk 7");
+    EXPECT_EQ(std::get<TellOptions>(parse_command_line({"tell", "x", "expel", "a  b"})).line,
+              "expel a  b");
+    EXPECT_THAT(refused("tell"), HasSubstr("joinleaf tell: name the socket that the root has with "
+                                           "--commands"));
+    EXPECT_THAT(refused("tell /run/feed"), HasSubstr("say what to tell, as in /run/feed leaves"));
+    EXPECT_THAT(refused("tell /run/feed --frob"), HasSubstr("'--frob' is not expected here"));
+    const auto two = parse_command_line({"tell", "x", "leaves\nexpel y"});
+    EXPECT_THAT(std::get<Message>(two).text, HasSubstr("tell one line at a time"));
+}
+
 TEST(DemoOptions, NeedNothing) {
     const auto demo = accepted<DemoOptions>("demo");
     EXPECT_EQ(demo.file_octets, 256'000'000u);
@@ -319,9 +447,10 @@ TEST(CommonOptions, SplitEalArgumentsAtBlanksOutsideQuotes) {
 }
 
 TEST(CommandLine, AnswersWhatItDoesNotKnowWithOneLine) {
-    EXPECT_THAT(refused(""), HasSubstr("joinleaf: say what to do: root, leaf or demo"));
-    EXPECT_THAT(refused("lief"),
-                HasSubstr("joinleaf: 'lief' is not a command; begin with root, leaf or demo"));
+    EXPECT_THAT(refused(""), HasSubstr("joinleaf: say what to do: root, leaf, tell or demo"));
+    EXPECT_THAT(
+        refused("lief"),
+        HasSubstr("joinleaf: 'lief' is not a command; begin with root, leaf, tell or demo"));
     EXPECT_THAT(refused("--frob"), HasSubstr("--frob"));
     EXPECT_THAT(refused("leaf --frob"),
                 HasSubstr("joinleaf leaf: '--frob' is not expected here; `joinleaf leaf --help`"));
@@ -346,7 +475,8 @@ TEST(CommandLine, HelpsWithExamplesPortFormsAndExitCodes) {
                 testing::AllOf(HasSubstr("Usage: joinleaf root"), HasSubstr("--wait-leaves N")));
     EXPECT_THAT(help("leaf -h"), HasSubstr("--root IP:PORT"));
     EXPECT_THAT(help("--version"), testing::MatchesRegex("joinleaf [0-9]+\\.[0-9]+\\.[0-9]+\n"));
-    std::istringstream lines(help("--help") + help("root --help") + help("leaf --help"));
+    std::istringstream lines(help("--help") + help("root --help") + help("leaf --help") +
+                             help("tell --help") + help("demo --help"));
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
 }
 

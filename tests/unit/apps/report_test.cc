@@ -95,13 +95,69 @@ TEST(ReportJson, LeavesOfARoot) {
               R"({"joined":4,"left":1,"refused":2,"now":3})");
 }
 
+TEST(ReportJson, SendersToARoot) {
+    Summary summary{.port = port()};
+    EXPECT_FALSE(json_of(Role::root, summary).contains("senders"));
+    summary.senders = {{.address = Ipv4Address(10, 77, 0, 12),
+                        .name = "desk-7",
+                        .is_leaf = true,
+                        .datagrams = 3,
+                        .octets = 300},
+                       {.datagrams = 1, .octets = 10}};
+    EXPECT_EQ(json_of(Role::root, summary)["senders"].dump(),
+              R"([{"address":"10.77.0.12","name":"desk-7","is_leaf":true,"datagrams":3,)"
+              R"("octets":300},{"address":null,"name":"","is_leaf":false,"datagrams":1,)"
+              R"("octets":10}])");
+}
+
+TEST(ReportText, BothDirections) {
+    Summary summary{.seconds = 2, .port = port(), .moves_besides = true};
+    summary.port.counters.sent = 5;
+    summary.port.counters.sent_bytes = 500;
+    EXPECT_THAT(text_of(Role::leaf, summary),
+                ElementsAre(HasSubstr("delivered 7 datagrams, 700 octets in 2.00 s"),
+                            "sent 5 datagrams, 500 octets", "lost nothing on this port"));
+    summary.senders = {{.address = Ipv4Address(10, 77, 0, 12),
+                        .name = "desk-7",
+                        .is_leaf = true,
+                        .datagrams = 3,
+                        .octets = 300},
+                       {.address = Ipv4Address(10, 77, 0, 99), .datagrams = 2, .octets = 200},
+                       {.datagrams = 2, .octets = 200}};
+    EXPECT_THAT(
+        text_of(Role::root, summary),
+        ElementsAre(HasSubstr("sent 5 datagrams, 500 octets"), "received 7 datagrams, 700 octets",
+                    "  from desk-7 at 10.77.0.12: 3 datagrams, 300 octets",
+                    "  from 10.77.0.99, no leaf: 2 datagrams, 200 octets",
+                    "  from others, no leaf: 2 datagrams, 200 octets",
+                    "lost nothing on this port"));
+    summary.moves_its_own = false;
+    EXPECT_EQ(text_of(Role::root, summary).front(), "received 7 datagrams, 700 octets");
+}
+
+TEST(ReportText, WhereALeafSends) {
+    auto leaf = connected();
+    leaf.sends_to = "10.77.0.11:5000";
+    EXPECT_EQ(json_of(leaf)["sends_to"], "10.77.0.11:5000");
+    EXPECT_THAT(text_of(Role::leaf, leaf), testing::EndsWith("; sends to 10.77.0.11:5000"));
+    leaf.sources = SourceFilter::nothing();
+    EXPECT_EQ(text_of(Role::leaf, leaf),
+              "sends to 10.77.0.11:5000; it receives nothing and joins no group");
+}
+
 TEST(ReportText, LeavesOfARoot) {
     LeafFacts leaf{.number = 3, .peer = peer()};
     EXPECT_EQ(text_of_joined(leaf),
               "leaf 3 has joined: desk-7 at 192.0.2.12:40312, proven to be alice, data address "
               "10.77.0.12");
+    leaf.caller_data = "please";
+    EXPECT_THAT(text_of_joined(leaf), testing::EndsWith("10.77.0.12, 'please'"));
+    leaf.caller_data = "\x1b[2Jleaf 4 has joined";
+    EXPECT_THAT(text_of_joined(leaf), testing::EndsWith("10.77.0.12, with 21 octets of data"));
     EXPECT_EQ(text_of_left(leaf, "closed"),
               "leaf 3 has left (closed): desk-7 at 192.0.2.12:40312, proven to be alice");
+    EXPECT_EQ(text_of(leaf),
+              "leaf 3: desk-7 at 192.0.2.12:40312, proven to be alice, data address 10.77.0.12");
     leaf.peer.name.clear();
     leaf.peer.identity.clear();
     EXPECT_EQ(text_of_left(leaf, "reset"), "leaf 3 has left (reset): 192.0.2.12:40312");
@@ -253,6 +309,16 @@ TEST(Reporter, WhenQuietSaysErrorsAlone) {
     EXPECT_EQ(said.text(), "");
     said->error("it broke");
     EXPECT_EQ(said.text(), "joinleaf leaf: it broke\n");
+}
+
+TEST(Reporter, AnswersCommandsAsTheyAreAlsoWhenQuiet) {
+    Spoken quiet(Reporter::Options{.quiet = true});
+    quiet->answer("leaf 1\nok: 1 leaf\n");
+    EXPECT_EQ(quiet.text(), "leaf 1\nok: 1 leaf\n");
+    Spoken json(Reporter::Options{.json = true});
+    json->answer("ok: 0 leaves\n");
+    EXPECT_EQ(json.json(), "{\"event\":\"answer\",\"what\":\"ok: 0 leaves\\n\"}\n");
+    EXPECT_EQ(json.text(), "");
 }
 
 TEST(Reporter, WritesTheLiveLineOverItself) {
