@@ -132,8 +132,6 @@ Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const 
     const auto leaf = logic_.answer(request, answer, now(), actions);
     std::shared_ptr<LeafSocket> socket;
     if (leaf && *leaf) {
-        // Heard from now on: it may send from its FD_CONNECT on, which comes before ours.
-        member_came(**leaf, peer.data_address);
         socket = stand_for(**leaf, std::move(caller_data));
         socket->set_state(State::joining);
     }
