@@ -25,6 +25,8 @@ struct Told {
             return {std::errc::connection_refused, "the session is full"};
         case RefusalReason::backlog:
             return {std::errc::connection_refused, "too many wait"};
+        case RefusalReason::address:
+            return {std::errc::address_not_available, "that data address is the root's"};
         case RefusalReason::flow:
             return {std::errc::operation_not_supported, "the session does not carry as much"};
         case RefusalReason::application:

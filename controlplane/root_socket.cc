@@ -23,7 +23,7 @@ AdmissionRootOptions logic_options(const SocketOptions& options, Ipv4Address own
                            const Peer& leaf, const SessionOffer& usual,
                            Acquaintance known) -> tl::expected<SessionOffer, Denial> {
             if (usual.fan_out == FanOut::replicate && leaf.data_address == own_address) {
-                return tl::unexpected(Denial{RefusalReason::policy,
+                return tl::unexpected(Denial{RefusalReason::address,
                                              "its data address is the root's own, and data that is "
                                              "replicated goes to the leaf's"});
             }

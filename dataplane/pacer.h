@@ -39,9 +39,12 @@ public:
         if (rate_ == 0) return std::numeric_limits<std::uint64_t>::max();
         if (now > last_) {
             const auto elapsed = static_cast<std::uint64_t>((now - last_) / Duration(1));
-            const std::int64_t gained =
-                elapsed >= fill_time_ ? limit_ : static_cast<std::int64_t>(elapsed * rate_);
-            credit_ = gained >= limit_ - credit_ ? limit_ : credit_ + gained;
+            // So that the product fits: what fills the bucket, out of whatever debt, is enough.
+            const std::uint64_t useful =
+                elapsed < fill_time_ ? elapsed : std::min(elapsed, missing() / rate_ + 1);
+            credit_ = useful * rate_ >= missing()
+                          ? limit_
+                          : credit_ + static_cast<std::int64_t>(useful * rate_);
             last_ = now;
         }
         return credit_ <= 0 ? 0 : static_cast<std::uint64_t>(credit_) / kToken;
@@ -57,10 +60,14 @@ public:
 private:
     static constexpr std::uint64_t kToken = 1'000'000'000;
 
+    [[nodiscard]] std::uint64_t missing() const noexcept {
+        return static_cast<std::uint64_t>(limit_ - credit_);
+    }
+
     std::uint64_t rate_ = 0;  // 0: no limit
     std::int64_t limit_ = 0;
     std::int64_t credit_ = 0;
-    std::uint64_t fill_time_ = 0;  // ns after which even an empty bucket is full
+    std::uint64_t fill_time_ = 0;  // ns in which an empty bucket fills
     Instant last_;
 };
 

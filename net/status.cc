@@ -45,6 +45,8 @@ std::string_view name(RefusalReason reason) noexcept {
             return "full";
         case RefusalReason::backlog:
             return "backlog";
+        case RefusalReason::address:
+            return "address";
         case RefusalReason::flow:
             return "flow";
         case RefusalReason::application:

@@ -123,10 +123,11 @@ enum class RefusalReason : std::uint8_t {
     policy,       ///< the file of AdmissionOptions::policy does not allow it
     full,         ///< AdmissionOptions::max_leaves, or as many as the policy lets in
     backlog,      ///< as many wait for accept() as listen() allows (M19)
+    address,      ///< its data address is one that replicated data cannot go to: the root's own
     flow,         ///< it demands what the session does not carry (M15)
     application,  ///< accept()'s condition has rejected it (M16)
 };
-inline constexpr std::size_t kRefusalReasonCount = 5;
+inline constexpr std::size_t kRefusalReasonCount = 6;
 [[nodiscard]] std::string_view name(RefusalReason reason) noexcept;
 
 /// By RefusalReason.
