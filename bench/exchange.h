@@ -45,13 +45,13 @@ struct Arrived {
     }
     /// `more` goes in behind, as in ",\"dropped\":3".
     [[nodiscard]] std::string json(const std::string& more = {}) const {
-        return fmt::format("{{\"received\":{},\"missing\":{},\"late\":{},\"mpps\":{:.4f}{}}}",
+        return fmt::format("{{\"received\":{},\"missing\":{},\"late\":{},\"mpps\":{:.6f}{}}}",
                            received, missing(), late, per_second() / 1e6, more);
     }
 };
 
 [[nodiscard]] inline std::string sent_json(std::uint64_t sent, double seconds) {
-    return fmt::format("{{\"sent\":{},\"seconds\":{:.3f},\"mpps\":{:.4f}}}", sent, seconds,
+    return fmt::format("{{\"sent\":{},\"seconds\":{:.3f},\"mpps\":{:.6f}}}", sent, seconds,
                        static_cast<double>(sent) / seconds / 1e6);
 }
 

@@ -312,10 +312,11 @@ int main(int argc, char** argv) try {
     } else {
         result = options.mode == "root-null" ? root_null(options) : leaf_null(options);
     }
+    if (result.packets == 0) throw std::runtime_error("no packet came through");
     const double rate = static_cast<double>(result.packets) / result.seconds;
     fmt::print(
         "{{\"mode\":\"{}\",\"payload\":{},\"groups\":{},\"udp_checksum\":{},\"mold\":{},"
-        "\"mpps\":{:.3f},\"ns\":{:.2f},\"missing\":{}}}\n",
+        "\"mpps\":{:.6f},\"ns\":{:.2f},\"missing\":{}}}\n",
         options.mode, options.payload, options.groups, options.udp_checksum, options.mold,
         rate / 1e6, 1e9 / rate, result.lost);
     return 0;
