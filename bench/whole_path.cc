@@ -56,6 +56,7 @@ struct Publisher {
     std::uint32_t payload;
     bool copy;
     std::uint64_t sequence = 0;
+    MoldHeader mold_header{};
     alignas(64) std::byte data[2048]{};
 
     static std::size_t fill(void* self, std::span<SendBuffer> buffers, Instant) noexcept {
@@ -69,7 +70,11 @@ struct Publisher {
     static std::size_t fill_mold(void* self, std::span<SendBuffer> buffers, Instant) noexcept {
         auto& publisher = *static_cast<Publisher*>(self);
         for (auto& buffer : buffers) {
-            net::store(buffer.data, MoldHeader{.sequence = publisher.sequence});
+            // The octets that never change, then the number: a header that was put together just
+            // before would stall the copy.
+            std::memcpy(buffer.data, &publisher.mold_header, sizeof(MoldHeader));
+            net::store(buffer.data + offsetof(MoldHeader, sequence),
+                       net::BigEndian<std::uint64_t>(publisher.sequence));
             publisher.write_message(buffer.data + sizeof(MoldHeader));
             buffer.length = sizeof(MoldHeader) + publisher.payload;
         }

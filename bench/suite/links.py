@@ -4,6 +4,8 @@ joinleaf, the bare port, the kernel's sockets or iperf at both ends."""
 import contextlib
 import os
 import pathlib
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -139,21 +141,32 @@ class Veth:
     def kernel_round_trip(self, payload, seconds):
         return _trips(self._udp("echo", "ping", payload, seconds)[0])
 
+    @staticmethod
+    def _last_words(server):
+        """It ends with its client, unless what said so was lost as well: then it is told."""
+        try:
+            return server.communicate(timeout=3)[0]
+        except subprocess.TimeoutExpired:
+            server.send_signal(signal.SIGINT)
+        try:
+            return server.communicate(timeout=10)[0]
+        except subprocess.TimeoutExpired as error:
+            raise Failed("the iperf server did not end") from error
+
     def iperf(self, payload, seconds):
         """iperf 2 as it comes, told to send as fast as it can."""
         server = self._sockets[1].start("iperf", "-s", "-u", "-y", "C", "-P", "1", "-B", _GROUP,
-                                        "-l", str(payload), stdout=netns.subprocess.PIPE,
-                                        stderr=netns.subprocess.STDOUT, text=True)
+                                        "-l", str(payload), stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True)
         try:
             time.sleep(0.3)  # until it has joined: it does not say so
             programs.run("ip", "netns", "exec", self._sockets[0].name, "iperf", "-c", _GROUP, "-u",
                          "-b", "100g", "-l", payload, "-t", seconds, "-T", "1", "-y", "C")
-            said, _ = server.communicate(timeout=20)
-        except netns.subprocess.TimeoutExpired as error:
-            raise Failed("the iperf server did not end") from error
+            said = self._last_words(server)
         finally:
             netns.stop(server)
-        # time, address, port, address, port, id, interval, octets, bits/s, jitter, lost, all, ...
+        # Its fields: time, address, port, address, port, id, interval, octets, bits/s, jitter, lost,
+        # all, ...
         reports = [line.split(",") for line in said.splitlines() if line.count(",") >= 12]
         if not reports:
             raise Failed("the iperf server reported nothing")

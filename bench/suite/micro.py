@@ -10,7 +10,7 @@ _LEAST = 0.02  # seconds each
 
 def measure(build):
     """{"name","cpu_ns","items_per_second","ns"} for each; `ns` is that of one packet, group or record
-    where a step handles several at a time."""
+    where a step handles several at a time. A step that measures memory has "octets"."""
     found = []
     for program in _PROGRAMS:
         said = programs.run(build / "bench" / "micro" / program, "--benchmark_format=json",
@@ -22,5 +22,6 @@ def measure(build):
             rate = step.get("items_per_second")
             cpu = step["cpu_time"] * scale
             found.append({"name": step["name"], "cpu_ns": cpu, "items_per_second": rate,
-                          "ns": 1e9 / rate if rate else cpu})
+                          "ns": 1e9 / rate if rate else cpu,
+                          "octets": step.get("bytes_per_group")})
     return found

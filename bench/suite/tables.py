@@ -26,12 +26,16 @@ def _circumstances(series):
     return ", ".join(words)
 
 
+def _size(series):
+    return series.get("payload", series.get("frame")), series.get("groups", 0)
+
+
 def rates(results):
     """Everything measured in packets per second, with the loss beside it."""
     rows = []
-    for series in results.all():
-        if series["unit"] != "Mpps":
-            continue
+    measured = [series for series in results.all() if series["unit"] == "Mpps"]
+    subjects = list(dict.fromkeys(series["subject"] for series in measured))
+    for series in sorted(measured, key=lambda s: (subjects.index(s["subject"]), _size(s))):
         values = list(series["values"].values())
         middle = statistics.median(values)
         loss = results.median(f"{series['subject']}, loss", payload=series.get("payload"))
@@ -97,5 +101,8 @@ def instructions(rows):
 
 
 def micro(steps):
-    return table(["pure step", "CPU ns each"],
-                 [[step["name"], f"{step['ns']:.2f}"] for step in steps])
+    def cost(step):
+        octets = step.get("octets")
+        return f"{step['ns']:.2f} ns" if octets is None else f"{octets:.0f} octets"
+
+    return table(["pure step", "each (CPU time)"], [[step["name"], cost(step)] for step in steps])
