@@ -21,6 +21,7 @@ struct Arrived {
     std::uint64_t received = 0;
     std::uint64_t expected = 0;
     std::uint64_t late = 0;  ///< came after a higher number
+    std::uint64_t bursts = 0;
     Instant first{};
     Instant last{};
 
@@ -36,6 +37,7 @@ struct Arrived {
     void at(Instant now) noexcept {
         if (first == Instant{}) first = now;
         last = now;
+        ++bursts;
     }
     /// Lost before the last one that arrived.
     [[nodiscard]] std::uint64_t missing() const noexcept { return expected - received; }
@@ -45,8 +47,12 @@ struct Arrived {
     }
     /// `more` goes in behind, as in ",\"dropped\":3".
     [[nodiscard]] std::string json(const std::string& more = {}) const {
-        return fmt::format("{{\"received\":{},\"missing\":{},\"late\":{},\"mpps\":{:.6f}{}}}",
-                           received, missing(), late, per_second() / 1e6, more);
+        return fmt::format(
+            "{{\"received\":{},\"missing\":{},\"late\":{},\"mpps\":{:.6f},"
+            "\"burst\":{:.1f}{}}}",
+            received, missing(), late, per_second() / 1e6,
+            static_cast<double>(received) / static_cast<double>(std::max(bursts, std::uint64_t{1})),
+            more);
     }
 };
 

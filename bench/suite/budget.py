@@ -1,5 +1,5 @@
-"""How many cores line rate takes, from what one packet costs on one core. The ports measured are virtual:
-what a NIC's driver takes on top is not in it."""
+"""How many cores line rate takes, from what one packet costs on one core. The ports measured are
+virtual: what a NIC's driver takes on top is not in it."""
 
 from . import plan
 

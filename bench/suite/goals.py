@@ -1,5 +1,5 @@
-"""What has to be reached: ratios between what ran side by side, so that the machine cancels out. Medians
-over the rounds."""
+"""What has to be reached: ratios between what ran side by side, so that the machine cancels out.
+Medians over the rounds."""
 
 import statistics
 
@@ -54,8 +54,8 @@ def _replicas(results, mode):
 
 
 def _fan_out_goals(results):
-    """The bare cost has no payload and no leaves: each corner is compared with the bare one beside it, and
-    the dearest counts."""
+    """The bare cost has no payload and no leaves: each corner is compared with the bare one beside
+    it, and the dearest counts."""
     replicate, bare = _replicas(results, "replicate"), _replicas(results, "bare")
     corners = [replicate[corner] / bare[corner] for corner in replicate if corner in bare]
     costs = replicate.values()

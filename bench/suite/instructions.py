@@ -1,6 +1,6 @@
 """Instruction counts of the pure steps under callgrind, compared with those that are kept in the
-repository. They are the same in every run, however busy the machine is; another compiler, another C library
-or a processor without AVX2, for which memcpy is another one, gives others."""
+repository. They are the same in every run, however busy the machine is; another compiler, another C
+library or a processor without AVX2, for which memcpy is another one, gives others."""
 
 import json
 import pathlib
@@ -47,8 +47,8 @@ def update_baseline(counted):
 
 
 def compare(counted, baseline):
-    """A row for each step: name, kept, counted, change in percent, verdict. And whether all are within
-    the tolerance; None when the compilers differ, for then nothing follows."""
+    """A row for each step: name, kept, counted, change in percent, verdict. And whether all are
+    within the tolerance; None when the compilers differ, for then nothing follows."""
     tolerance = baseline["tolerance"]
     rows, within = [], True
     names = [*baseline["steps"], *(n for n in counted["steps"] if n not in baseline["steps"])]

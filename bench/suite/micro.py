@@ -9,8 +9,8 @@ _LEAST = 0.02  # seconds each
 
 
 def measure(build):
-    """{"name","cpu_ns","items_per_second","ns"} for each; `ns` is that of one packet, group or record
-    where a step handles several at a time. A step that measures memory has "octets"."""
+    """{"name","cpu_ns","items_per_second","ns"} for each; `ns` is that of one packet, group or
+    record where a step handles several at a time. A step that measures memory has "octets"."""
     found = []
     for program in _PROGRAMS:
         said = programs.run(build / "bench" / "micro" / program, "--benchmark_format=json",

@@ -1,5 +1,5 @@
-"""What is measured, and in which order: rounds, in each of which everything runs once, so that a ratio
-compares what ran within the same minute or two."""
+"""What is measured, and in which order: rounds, in each of which everything runs once, so that a
+ratio compares what ran within the same minute or two."""
 
 import json
 import shutil
@@ -147,6 +147,9 @@ class Bench:
         self._add(subject, crossing["mpps"], "Mpps", payload=payload)
         if crossing["loss"] is not None:
             self._add(f"{subject}, loss", crossing["loss"] * 100, "%", payload=payload)
+        if "burst" in crossing:
+            self._add(f"{subject}, burst", crossing["burst"], "datagrams", payload=payload)
+            self._add(f"{subject}, late", crossing["late"], "datagrams", payload=payload)
 
     def _trip(self, subject, measure, payload=64):
         trips = self._try(subject, lambda: measure(payload, self.seconds))
