@@ -4,16 +4,18 @@
 //   whole_path leaf-null  one lcore: net_null hands over valid frames -> classify, look-up, handler
 //   whole_path ring       two lcores: root -> wire -> leaf
 //
+// With --mold the application writes a header of MoldUDP64's size before each payload, as a
+// publisher of market data does: 62 octets of headers in all.
+//
 // Prints one JSON line: {"mode":..,"payload":..,"groups":..,"mpps":..,"ns":..,...}.
+#include <bench/path.h>
 #include <dataplane/dpdk/eal.h>
-#include <dataplane/header_template.h>
-#include <dataplane/worker.h>
 #include <fmt/format.h>
+#include <net/big_endian.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <random>
@@ -22,10 +24,8 @@
 namespace {
 
 using namespace joinleaf;
+using namespace joinleaf::bench;
 using namespace joinleaf::dataplane;
-
-constexpr std::uint32_t kBuffers = 16384;
-constexpr std::uint16_t kDataRoom = 2048;
 
 struct Options {
     std::string mode;
@@ -34,6 +34,7 @@ struct Options {
     double seconds = 1;
     bool udp_checksum = false;
     bool copy = true;
+    bool mold = false;
 };
 
 struct Measured {
@@ -42,37 +43,52 @@ struct Measured {
     std::uint64_t lost = 0;
 };
 
-GroupAddress group_number(std::uint32_t i) {
-    return *GroupAddress::from(Ipv4Address(0xef010000u + i));
-}
-
-constexpr std::uint16_t kUdpPort = 5000;
-
-HeaderTemplate header_to(const MacAddress& source, GroupAddress group) {
-    return HeaderTemplate(
-        {.ethernet = {.source = source, .destination = MacAddress::of_group(group), .vlan = {}},
-         .source = Ipv4Address(10, 0, 0, 1),
-         .destination = group.address(),
-         .ports = {.source_port = kUdpPort, .destination_port = kUdpPort},
-         .ttl = 1});
-}
+// As MoldUDP64's downstream header lies on the wire.
+struct MoldHeader {
+    std::array<char, 10> session{'0', '0', '0', '0', '0', '0', '0', '0', '0', '1'};
+    net::BigEndian<std::uint64_t> sequence;
+    net::BigEndian<std::uint16_t> messages{1};
+};
+static_assert(sizeof(MoldHeader) == 20);
 
 // An application that publishes: a sequence number and a payload, written in place.
 struct Publisher {
     std::uint32_t payload;
     bool copy;
     std::uint64_t sequence = 0;
+    MoldHeader mold_header{};
     alignas(64) std::byte data[2048]{};
 
     static std::size_t fill(void* self, std::span<SendBuffer> buffers, Instant) noexcept {
         auto& publisher = *static_cast<Publisher*>(self);
         for (auto& buffer : buffers) {
-            if (publisher.copy) std::memcpy(buffer.data, publisher.data, publisher.payload);
-            std::memcpy(buffer.data, &publisher.sequence, sizeof publisher.sequence);
-            ++publisher.sequence;
+            publisher.write_message(buffer.data);
             buffer.length = publisher.payload;
         }
         return buffers.size();
+    }
+    static std::size_t fill_mold(void* self, std::span<SendBuffer> buffers, Instant) noexcept {
+        auto& publisher = *static_cast<Publisher*>(self);
+        for (auto& buffer : buffers) {
+            // The octets that never change, then the number: a header that was put together just
+            // before would stall the copy.
+            std::memcpy(buffer.data, &publisher.mold_header, sizeof(MoldHeader));
+            net::store(buffer.data + offsetof(MoldHeader, sequence),
+                       net::BigEndian<std::uint64_t>(publisher.sequence));
+            publisher.write_message(buffer.data + sizeof(MoldHeader));
+            buffer.length = sizeof(MoldHeader) + publisher.payload;
+        }
+        return buffers.size();
+    }
+    [[nodiscard]] InlineSource source(bool mold) {
+        return {.call = mold ? fill_mold : fill, .context = this};
+    }
+
+private:
+    void write_message(std::byte* to) noexcept {
+        if (copy) std::memcpy(to, data, payload);
+        std::memcpy(to, &sequence, sizeof sequence);
+        ++sequence;
     }
 };
 
@@ -94,28 +110,6 @@ struct Subscriber {
     }
 };
 
-std::unique_ptr<Lane> lane_of(dpdk::Port& port, dpdk::Mempool& pool, std::uint32_t groups) {
-    const Identity identity{.mac = port.mac(), .address = Ipv4Address(10, 0, 0, 2), .vlan = {}};
-    return std::make_unique<Lane>(port, pool, identity, std::max(groups, 1024u));
-}
-
-void send_command(Worker& worker, const Command& command) {
-    if (!worker.commands().push(command)) throw std::runtime_error("command queue full");
-    worker.turn(Instant{} + std::chrono::seconds(1));
-    for (Acknowledgement answer; worker.acknowledgements().pop(answer);) {
-        if (!answer.done) throw std::runtime_error("command refused");
-    }
-}
-
-void equip(Outlet& outlet, Publisher& publisher, bool udp_checksum) {
-    outlet.key = {group_number(0).address(), kUdpPort};
-    outlet.source = Ipv4Address(10, 0, 0, 1);
-    outlet.source_port = kUdpPort;
-    outlet.payload_capacity = 1472;
-    outlet.inline_source = {.call = Publisher::fill, .context = &publisher};
-    outlet.udp_checksum = udp_checksum;
-}
-
 // Turns for the measured time; returns how long that was in fact.
 double turn_for(Worker& worker, double seconds) {
     TscClock clock;
@@ -131,10 +125,10 @@ Measured root_null(const Options& options) {
     dpdk::Mempool pool("bench_tx", kBuffers, kDataRoom);
     auto port = dpdk::Port::attach("null", "net_null_bench,no-rx=1", {}, pool);
     Worker worker({});
-    worker.add_lane(lane_of(port, pool, 1));
+    worker.add_lane(lane_of(port, pool));
     Publisher publisher{.payload = options.payload, .copy = options.copy};
     Outlet outlet(header_to(port.mac(), group_number(0)));
-    equip(outlet, publisher, options.udp_checksum);
+    equip(outlet, group_number(0), publisher.source(options.mold), options.udp_checksum);
     send_command(worker, {.what = AddOutlet{.lane = 0, .outlet = &outlet}});
     const auto before = outlet.sent.load();
     const double seconds = turn_for(worker, options.seconds);
@@ -185,8 +179,6 @@ public:
     }
 
 private:
-    static constexpr std::size_t kHeaders = 42;
-
     // What differs between the frames of two groups, with its place before the payload.
     struct Addressing {
         std::array<std::byte, 4> mac;  // the lower octets
@@ -235,7 +227,7 @@ Measured leaf_null(const Options& options) {
     Network network(options);
     network.fill(pool);
     auto port = dpdk::Port::attach(
-        "null", fmt::format("net_null_bench,size={}", options.payload + 42), {}, pool);
+        "null", fmt::format("net_null_bench,size={}", options.payload + kHeaders), {}, pool);
     Worker worker({});
     worker.add_lane(lane_of(port, pool, options.groups));
     Recipient recipient{network};
@@ -261,8 +253,8 @@ Measured ring(const Options& options, dpdk::Eal& eal) {
     auto leaf_port = dpdk::Port::attach("ring:bench", dpdk::WireEnd::attach("bench"), 1500, pool);
     Worker root({});
     Worker leaf({});
-    root.add_lane(lane_of(root_port, pool, 1));
-    leaf.add_lane(lane_of(leaf_port, pool, 1));
+    root.add_lane(lane_of(root_port, pool));
+    leaf.add_lane(lane_of(leaf_port, pool));
     Subscriber subscriber;
     const SourceFilter any = SourceFilter::any();
     Subscription subscription;
@@ -272,7 +264,7 @@ Measured ring(const Options& options, dpdk::Eal& eal) {
     send_command(leaf, {.what = AddSubscription{.lane = 0, .subscription = &subscription}});
     Publisher publisher{.payload = options.payload, .copy = options.copy};
     Outlet outlet(header_to(root_port.mac(), group_number(0)));
-    equip(outlet, publisher, options.udp_checksum);
+    equip(outlet, group_number(0), publisher.source(options.mold), options.udp_checksum);
     send_command(root, {.what = AddOutlet{.lane = 0, .outlet = &outlet}});
 
     const auto root_lcore = eal.launch([&] { root.run(); });
@@ -305,8 +297,16 @@ int main(int argc, char** argv) try {
         ->check(CLI::Range(1, 100000));
     app.add_option("--seconds", options.seconds, "how long to measure");
     app.add_flag("--udp-checksum", options.udp_checksum, "datagrams carry a UDP checksum");
+    app.add_flag("--mold", options.mold,
+                 "root-null: a header of 20 octets, as MoldUDP64's, before each payload");
     app.add_flag("!--no-copy", options.copy, "write only the sequence number into each payload");
     CLI11_PARSE(app, argc, argv);
+    if (options.mold && options.mode != "root-null") {
+        throw std::runtime_error("--mold goes with root-null");
+    }
+    if (options.mold && options.payload + sizeof(MoldHeader) > kMaxPayload) {
+        throw std::runtime_error("with --mold a payload has 1452 octets at most");
+    }
 
     const auto cpus = dpdk::usable_cpus();
     auto& eal =
@@ -317,12 +317,13 @@ int main(int argc, char** argv) try {
     } else {
         result = options.mode == "root-null" ? root_null(options) : leaf_null(options);
     }
+    if (result.packets == 0) throw std::runtime_error("no packet came through");
     const double rate = static_cast<double>(result.packets) / result.seconds;
     fmt::print(
-        "{{\"mode\":\"{}\",\"payload\":{},\"groups\":{},\"udp_checksum\":{},"
-        "\"mpps\":{:.3f},\"ns\":{:.2f},\"missing\":{}}}\n",
-        options.mode, options.payload, options.groups, options.udp_checksum, rate / 1e6, 1e9 / rate,
-        result.lost);
+        "{{\"mode\":\"{}\",\"payload\":{},\"groups\":{},\"udp_checksum\":{},\"mold\":{},"
+        "\"mpps\":{:.6f},\"ns\":{:.2f},\"missing\":{}}}\n",
+        options.mode, options.payload, options.groups, options.udp_checksum, options.mold,
+        rate / 1e6, 1e9 / rate, result.lost);
     return 0;
 } catch (const std::exception& error) {
     fmt::print(stderr, "whole_path: {}\n", error.what());

@@ -1,46 +1,22 @@
 // What the pure steps of the packet path cost, one by one, in the bursts that a worker runs.
 // `per_packet` is the time to look at (in seconds in the JSON output); no NIC, no EAL.
+#include <bench/micro/frames.h>
 #include <benchmark/benchmark.h>
-#include <dataplane/classify.h>
-#include <dataplane/group_table.h>
-#include <dataplane/header_template.h>
+#include <dataplane/pacer.h>
 #include <dataplane/spsc_queue.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
-#include <random>
 #include <thread>
 #include <vector>
 
 namespace joinleaf::dataplane {
 namespace {
 
-constexpr std::size_t kBurst = 32;
-constexpr MacAddress kOwnMac({0x02, 0, 0, 0, 0, 0x01});
-constexpr MacAddress kPeerMac({0x02, 0, 0, 0, 0, 0x02});
-constexpr Ipv4Address kOwn(10, 0, 0, 1);
-constexpr Ipv4Address kPeer(10, 0, 0, 2);
-constexpr std::uint16_t kPort = 5000;
+using namespace bench;
 
-GroupAddress group(std::uint32_t number) {
-    return GroupAddress::from(Ipv4Address(0xef000000 + number)).value();
-}
-
-// Any group of the first `groups`.
-std::uint32_t any_of(std::uint32_t groups, std::mt19937& random) {
-    return static_cast<std::uint32_t>(random() % groups);
-}
-
-HeaderTemplate header_to(std::uint32_t number, net::VlanStack vlan = {}) {
-    return HeaderTemplate({.ethernet = {kPeerMac, MacAddress::of_group(group(number)), vlan},
-                           .source = kPeer,
-                           .destination = group(number).address(),
-                           .ports = {4000, kPort}});
-}
+constexpr std::size_t kBurst = kMaxBurst;
 
 void count_packets(benchmark::State& state, std::size_t per_iteration) {
     const auto packets =
@@ -50,50 +26,9 @@ void count_packets(benchmark::State& state, std::size_t per_iteration) {
     state.SetItemsProcessed(static_cast<std::int64_t>(packets));
 }
 
-// Packet buffers as a pool hands them out: 2 KiB apart, in no order, more than a first-level cache
-// holds, each with a valid frame to one of `groups` groups.
-class Buffers {
-public:
-    static constexpr std::size_t kCount = 1024;
-    static constexpr std::size_t kSize = 2176;  // a mbuf's 128 octets, headroom 128, data room 1920
-    static constexpr std::size_t kPayload = 256;
-
-    Buffers(std::size_t payload_length, std::uint32_t groups, net::VlanStack vlan = {},
-            bool udp_checksum = true)
-        : memory_(std::make_unique<std::byte[]>(kCount * kSize)) {
-        std::mt19937 random(1);
-        for (std::size_t i = 0; i < kCount; ++i) {
-            const HeaderTemplate header = header_to(any_of(groups, random), vlan);
-            std::byte* const payload = &memory_[i * kSize + kPayload];
-            const auto length = static_cast<std::uint16_t>(payload_length);
-            if (udp_checksum) {
-                header.write_summed(payload, length);
-            } else {
-                header.write(payload, length);
-            }
-            const std::span frame(payload - header.size(), header.size() + length);
-            frames_.push_back(
-                {.first_segment = frame, .length = static_cast<std::uint32_t>(frame.size())});
-        }
-        std::shuffle(frames_.begin(), frames_.end(), random);
-    }
-
-    // The next burst, round and round.
-    std::span<const ReceivedFrame> next() {
-        at_ = (at_ + kBurst) % kCount;
-        return std::span(frames_).subspan(at_, kBurst);
-    }
-    std::vector<ReceivedFrame>& frames() { return frames_; }
-
-private:
-    std::unique_ptr<std::byte[]> memory_;
-    std::vector<ReceivedFrame> frames_;
-    std::size_t at_ = 0;
-};
-
 // The results of a burst: what the packet path goes on with.
 struct Burst {
-    std::array<Kind, kBurst> kinds;
+    std::array<Kind, kBurst> kinds{};
     std::array<Classified, kBurst> frames;
 
     void classify_all(std::span<const ReceivedFrame> received, const Identity& self) {
@@ -144,65 +79,45 @@ void classify_all_in_software(benchmark::State& state) {
 }
 BENCHMARK(classify_all_in_software)->ArgName("payload")->Arg(64)->Arg(256)->Arg(1024)->Arg(1400);
 
-// The table and keys of groups that are all joined, asked for in no order.
-struct Lookups {
-    explicit Lookups(std::uint32_t groups) : table(groups), keys(1 << 17) {
-        for (std::uint32_t i = 0; i < groups; ++i) {
-            // Only found, never looked behind.
-            auto* const value = reinterpret_cast<Subscription*>(std::uintptr_t{i} + 1);
-            if (!table.insert({group(i).address(), kPort}, value)) std::abort();
-        }
-        std::mt19937 random(2);
-        for (auto& key : keys) key = {group(any_of(groups, random)).address(), kPort};
-    }
-    std::span<const GroupKey> next() {
-        at = (at + kBurst) % keys.size();
-        return std::span(keys).subspan(at, kBurst);
-    }
-    // As receive() does: all are asked for before the first is looked up.
-    void find_burst(std::span<const GroupKey> wanted) {
-        std::array<std::uint32_t, kBurst> hashes;
-        for (std::size_t i = 0; i < kBurst; ++i) {
-            hashes[i] = GroupTable::hash(wanted[i]);
-            table.prefetch(hashes[i]);
-        }
-        for (std::size_t i = 0; i < kBurst; ++i) found[i] = table.find(wanted[i], hashes[i]);
-        benchmark::DoNotOptimize(found.data());
-        benchmark::ClobberMemory();
-    }
-    GroupTable table;
-    std::vector<GroupKey> keys;
-    std::array<Subscription*, kBurst> found;
-    std::size_t at = 0;
-};
-
 void look_up(benchmark::State& state) {
     Lookups lookups(static_cast<std::uint32_t>(state.range(0)));
-    for (auto _ : state) lookups.find_burst(lookups.next());
-    count_packets(state, kBurst);
+    const auto burst = static_cast<std::size_t>(state.range(1));
+    for (auto _ : state) {
+        lookups.find_burst(lookups.next(burst));
+        benchmark::DoNotOptimize(lookups.found.data());
+        benchmark::ClobberMemory();
+    }
+    count_packets(state, burst);
 }
-BENCHMARK(look_up)->ArgName("groups")->Arg(1)->Arg(1000)->Arg(10000)->Arg(100000);
+BENCHMARK(look_up)
+    ->ArgNames({"groups", "burst"})
+    ->ArgsProduct({{1, 1000, 10000, 100000}, {1, 8, 32}});
 
 // Both steps, as a leaf without UDP checksums takes them. The groups come from the list of keys,
 // because the frames are too few to name 100 000.
 void classify_and_look_up(benchmark::State& state) {
     const auto groups = static_cast<std::uint32_t>(state.range(0));
+    const auto size = static_cast<std::size_t>(state.range(1));
     Buffers buffers(64, groups, {}, false);
     Lookups lookups(groups);
     const Identity self{kOwnMac, kOwn, {}};
     Burst burst;
     std::array<GroupKey, kBurst> keys;
     for (auto _ : state) {
-        burst.classify_all(buffers.next(), self);
-        const auto any = lookups.next();
-        for (std::size_t i = 0; i < kBurst; ++i) {
+        burst.classify_all(buffers.next(size), self);
+        const auto any = lookups.next(size);
+        for (std::size_t i = 0; i < size; ++i) {
             keys[i] = {any[i].destination, burst.frames[i].destination_port};
         }
-        lookups.find_burst(keys);
+        lookups.find_burst(std::span(keys).first(size));
+        benchmark::DoNotOptimize(lookups.found.data());
+        benchmark::ClobberMemory();
     }
-    count_packets(state, kBurst);
+    count_packets(state, size);
 }
-BENCHMARK(classify_and_look_up)->ArgName("groups")->Arg(1)->Arg(1000)->Arg(10000)->Arg(100000);
+BENCHMARK(classify_and_look_up)
+    ->ArgNames({"groups", "burst"})
+    ->ArgsProduct({{1, 1000, 10000, 100000}, {1, 8, 32}});
 
 enum class Checksum { none, software, offload };
 
@@ -242,6 +157,23 @@ BENCHMARK_CAPTURE(build_header, with_udp_checksum, Checksum::software)
     ->Arg(256)
     ->Arg(1024)
     ->Arg(1400);
+
+// One burst allowed and taken, at a rate that never holds it back.
+void pace(benchmark::State& state, const Pace& limits) {
+    Instant now{};
+    Pacer pacer(limits, now);
+    constexpr std::uint32_t kOctets = 106;
+    for (auto _ : state) {
+        now += std::chrono::microseconds(1);
+        const auto allowed = pacer.allowance(now, kBurst, kOctets);
+        pacer.consume(allowed, std::uint64_t{allowed} * kOctets);
+        benchmark::DoNotOptimize(allowed);
+    }
+    count_packets(state, kBurst);
+}
+BENCHMARK_CAPTURE(pace, unlimited, Pace{});
+BENCHMARK_CAPTURE(pace, by_packets_and_bits,
+                  Pace{.packets_per_second = 100'000'000, .bits_per_second = 1'000'000'000'000});
 
 void queue_on_one_thread(benchmark::State& state) {
     const auto burst = static_cast<std::size_t>(state.range(0));

@@ -1,0 +1,1 @@
+"""What scripts/bench is made of. Read plan.py first: it says what is measured, in which order."""
