@@ -70,10 +70,6 @@ LeafCounts Admitter::counts() const {
 }
 
 void Admitter::refused(const Peer& peer, std::string_view why) {
-    {
-        const std::lock_guard lock(mutex_);
-        ++counts_.refused;
-    }
     report_.json(json_of_refused(peer, why));
 }
 
@@ -205,6 +201,7 @@ CommandAnswer Admitter::carry_out(std::string_view line) {
     if (const auto* who = std::get_if<ExpelLeaf>(&*command)) return expel(who->who);
     if (const auto* where = std::get_if<InviteLeaf>(&*command)) return invite(where->leaf);
     if (std::holds_alternative<ListLeaves>(*command)) return list_leaves();
+    if (std::holds_alternative<ReloadFiles>(*command)) return reload();
     return help_on_commands();
 }
 
@@ -240,6 +237,13 @@ CommandAnswer Admitter::expel(const std::string& who) {
     leaf->second.socket.close();
     closed(leaf->first, std::make_error_code(std::errc::connection_aborted));
     return done(fmt::format("expelled {}", text_of(all[*chosen])));
+}
+
+CommandAnswer Admitter::reload() {
+    if (root_.reload_admission()) {
+        return done("the policy and the TLS files are read again, and hold for whoever asks now");
+    }
+    return not_done("all stays as it was; the root's own output says what is wrong with a file");
 }
 
 CommandAnswer Admitter::invite(const ControlEndpoint& leaf) {

@@ -68,6 +68,7 @@ private:
     [[nodiscard]] CommandAnswer list_leaves() const;
     [[nodiscard]] CommandAnswer expel(const std::string& who);
     [[nodiscard]] CommandAnswer invite(const ControlEndpoint& leaf);
+    [[nodiscard]] CommandAnswer reload();
     [[nodiscard]] std::vector<LeafFacts> members() const;
 
     const RootAdmission& admission_;

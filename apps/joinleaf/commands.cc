@@ -53,12 +53,13 @@ Parsed<Command> parse_command(std::string_view line) {
     line = trimmed(line);
     const auto word = line.substr(0, line.find_first_of(kBlanks));
     const auto rest = trimmed(line.substr(word.size()));
-    if (word == "help" || word == "leaves") {
+    if (word == "help" || word == "leaves" || word == "reload") {
         if (!rest.empty()) {
             return tl::unexpected(
                 fmt::format("'{}' is not expected behind '{}'; leave it out", rest, word));
         }
         if (word == "help") return TellHelp{};
+        if (word == "reload") return ReloadFiles{};
         return ListLeaves{};
     }
     if (word == "expel") {
@@ -108,13 +109,15 @@ std::string text_of(const CommandAnswer& answer) {
 }
 
 CommandAnswer help_on_commands() {
-    return {.done = true,
-            .what = "each answer ends with a line that begins with 'ok' or 'error'",
-            .lines = {"leaves            list the leaves of this root",
-                      "expel WHO         end the session for one leaf, by its number, its data",
-                      "                  address or its name",
-                      "invite IP:PORT    invite the leaf that listens there, again until it comes",
-                      "help              this text"}};
+    return {
+        .done = true,
+        .what = "each answer ends with a line that begins with 'ok' or 'error'",
+        .lines = {"leaves            list the leaves of this root",
+                  "expel WHO         end the session for one leaf, by its number, its data",
+                  "                  address or its name",
+                  "invite IP:PORT    invite the leaf that listens there, again until it comes",
+                  "reload            read the policy and the TLS files again; leaves that are in",
+                  "                  stay", "help              this text"}};
 }
 
 }  // namespace joinleaf::app

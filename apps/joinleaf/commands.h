@@ -20,7 +20,8 @@ struct ExpelLeaf {
 struct InviteLeaf {
     ControlEndpoint leaf;
 };
-using Command = std::variant<TellHelp, ListLeaves, ExpelLeaf, InviteLeaf>;
+struct ReloadFiles {};
+using Command = std::variant<TellHelp, ListLeaves, ExpelLeaf, InviteLeaf, ReloadFiles>;
 
 /// The error is one sentence that names the word and the cure.
 [[nodiscard]] Parsed<Command> parse_command(std::string_view line);

@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <numeric>
+
 namespace joinleaf::app {
 namespace {
 
@@ -211,7 +213,13 @@ Summary Root::summary_of(Status status) const {
         summary.packets_per_second = per_second(counters.sent, flowed);
         summary.bits_per_second = per_second(counters.sent_bytes, flowed) * 8;
     }
-    if (admitter_) summary.leaves = admitter_->counts();
+    if (admitter_) {
+        summary.leaves = admitter_->counts();
+        for (const auto& admission : status.admissions) {
+            summary.leaves->refused = std::accumulate(admission.refused.begin(),
+                                                      admission.refused.end(), std::uint64_t{0});
+        }
+    }
     if (collector_) {
         counters.delivered = collector_->taken().datagrams;
         counters.delivered_bytes = collector_->taken().octets;

@@ -104,6 +104,34 @@ def test_what_an_operator_may_say(site, tmp_path):
     assert not socket.exists()
 
 
+def test_the_policy_is_read_again(site, tmp_path):
+    """What the file says now holds for whoever asks now; who is in stays; a wrong file is told of."""
+    socket, policy = tmp_path / "commands", tmp_path / "policy.toml"
+
+    def allow(name):
+        policy.write_text(f'[[rule]]\nname = "only"\naction = "allow"\nleaf = "{name}"\n')
+
+    allow("one")
+    root = start_root(site.root, GROUP, *site.feed(), "--policy", policy, "--commands", socket)
+    root.wait("listening")
+    one = start_leaf(site.one, site.root, "--name", "one", "--output", "null")
+    one.connected()
+    assert admission.exit_code(
+        start_leaf(site.two, site.root, "--name", "two", "--output", "null")) == 1
+    allow("two")
+    assert tell(socket, "reload") == [
+        "ok: the policy and the TLS files are read again, and hold for whoever asks now"]
+    two = start_leaf(site.two, site.root, "--name", "two", "--output", "null")
+    two.connected()
+    policy.write_text("[[rule]\n")
+    assert tell(socket, "reload")[0].startswith("error: all stays as it was")
+    assert "policy.toml" in root.wait("note", lambda e: "policy" in e["what"])["what"]
+    now = time.time()
+    for leaf in one, two:
+        leaf.wait("status", lambda e: e["read_at"] > now + 1 and e["delivered"] > 0)
+    assert root.stop()["leaves"]["refused"] == 1
+
+
 def test_commands_on_standard_input(site):
     """Answers are events with --json; the end of the input is not the root's."""
     reading, writing = os.pipe()

@@ -29,6 +29,7 @@ TEST(Command, IsAWordAndWhatItIsFor) {
     EXPECT_EQ(understood<InviteLeaf>("invite 10.1.0.2:7001").leaf.to_string(), "10.1.0.2:7001");
     understood<ListLeaves>("leaves");
     understood<TellHelp>("help ");
+    understood<ReloadFiles>("reload");
 }
 
 TEST(Command, ThatIsWrongIsAnsweredWithTheCure) {
@@ -44,7 +45,7 @@ TEST(Command, ThatIsWrongIsAnsweredWithTheCure) {
 TEST(Command, HelpNamesThemAll) {
     std::string words;
     for (const auto& line : help_on_commands().lines) words += line.substr(0, line.find(' ')) + " ";
-    EXPECT_EQ(words, "leaves expel  invite help ");
+    EXPECT_EQ(words, "leaves expel  invite reload  help ");
 }
 
 TEST(CommandAnswer, EndsWithOkOrError) {
