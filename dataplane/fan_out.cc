@@ -58,20 +58,77 @@ std::uint32_t from_source(Lane& lane, Outlet& outlet, std::uint32_t limit, Paylo
     return n;
 }
 
-void write_header(Lane& lane, Outlet& outlet, Packet* packet, std::uint32_t length) noexcept {
-    dpdk::set_extent(packet, static_cast<std::uint32_t>(outlet.header.size()), length);
-    std::byte* payload = dpdk::payload_start(packet);
-    const auto size = static_cast<std::uint16_t>(length);
-    if (!outlet.udp_checksum) {
-        outlet.header.write(payload, size);
-    } else if (lane.port.offloads().transmit_udp_checksum && outlet.route == Route::wire) {
-        outlet.header.write_for_offload(payload, size);
-        const std::size_t l2_size =
-            outlet.header.size() - net::kIpv4HeaderSize - net::kUdpHeaderSize;
-        dpdk::request_udp_checksum(packet, static_cast<std::uint32_t>(l2_size));
-    } else {
-        outlet.header.write_summed(payload, size);
+enum class UdpChecksum { none, offload, software };
+
+// `header` is a copy: what is written cannot be part of it, so it stays in registers for the burst.
+template <UdpChecksum How>
+void write_headers(HeaderTemplate header, std::span<const Filled> payloads) noexcept {
+    constexpr std::uint32_t kBehindEthernet = net::kIpv4HeaderSize + net::kUdpHeaderSize;
+    const auto header_size = static_cast<std::uint32_t>(header.size());
+    for (const auto& [packet, length] : payloads) {
+        dpdk::set_extent(packet, header_size, length);
+        std::byte* const payload = dpdk::payload_start(packet);
+        const auto size = static_cast<std::uint16_t>(length);
+        if constexpr (How == UdpChecksum::none) {
+            header.write(payload, size);
+        } else if constexpr (How == UdpChecksum::offload) {
+            header.write_for_offload(payload, size);
+            dpdk::request_udp_checksum(packet, header_size - kBehindEthernet);
+        } else {
+            header.write_summed(payload, size);
+        }
     }
+}
+
+void write_headers(const Lane& lane, const Outlet& outlet,
+                   std::span<const Filled> payloads) noexcept {
+    if (!outlet.udp_checksum) {
+        write_headers<UdpChecksum::none>(outlet.header, payloads);
+    } else if (lane.port.offloads().transmit_udp_checksum && outlet.route == Route::wire) {
+        write_headers<UdpChecksum::offload>(outlet.header, payloads);
+    } else {
+        write_headers<UdpChecksum::software>(outlet.header, payloads);
+    }
+}
+
+// Moves those that fit to the front, and frees the others. Returns how many fit.
+std::uint32_t drop_oversized(Lane& lane, Outlet& outlet, std::span<Filled> payloads) noexcept {
+    std::uint32_t fit = 0;
+    for (const auto& payload : payloads) {
+        if (payload.length <= outlet.payload_capacity) [[likely]] {
+            payloads[fit++] = payload;
+        } else {
+            dpdk::free(payload.packet);
+        }
+    }
+    const auto oversized = static_cast<std::uint32_t>(payloads.size() - fit);
+    lane.tally.drop(DropReason::oversized, oversized);
+    if (outlet.queue != nullptr) outlet.queue->complete(oversized);
+    return fit;
+}
+
+// Members on this host have their references before the port has the frames, and handlers read
+// them now: once the port has them they are gone.
+void offer_here(Lane& lane, const Outlet& outlet, Subscription* members,
+                std::span<const Filled> payloads, Instant now) noexcept {
+    for (const auto& [packet, length] : payloads) {
+        lane.delivery.offer({.packet = packet,
+                             .payload_offset = static_cast<std::uint16_t>(outlet.header.size()),
+                             .payload_length = static_cast<std::uint16_t>(length),
+                             .source = outlet.source,
+                             .source_port = outlet.source_port},
+                            members, outlet.own, now);
+    }
+    lane.delivery.flush();
+}
+
+// What does not go to the port ends here.
+void keep_here(Lane& lane, Outlet& outlet, std::span<const Filled> payloads) noexcept {
+    for (const auto& payload : payloads) dpdk::free(payload.packet);
+    if (outlet.route == Route::unresolved) {
+        lane.tally.drop(DropReason::unresolved_neighbour, payloads.size());
+    }
+    if (outlet.queue != nullptr) outlet.queue->complete(payloads.size());
 }
 
 }  // namespace
@@ -108,44 +165,23 @@ std::uint32_t fan_out(Lane& lane, Outlet& outlet, Instant now) noexcept {
     const std::uint32_t n = take_payloads(lane, outlet, now, burst);
     if (n == 0) return 0;
 
-    // Members on this host have a chain of their own to walk; mostly there is none.
-    Subscription* members = lane.subscriptions.find(outlet.key);
+    const std::span<const Filled> payloads(burst.data(),
+                                           drop_oversized(lane, outlet, {burst.data(), n}));
+    write_headers(lane, outlet, payloads);
+    // Mostly there is nobody.
+    if (Subscription* const members = lane.subscriptions.find(outlet.key); members != nullptr) {
+        offer_here(lane, outlet, members, payloads, now);
+    }
+    if (outlet.route != Route::wire) {
+        keep_here(lane, outlet, payloads);
+        return n;
+    }
     outlet.first = 0;
     outlet.end = 0;
-    std::array<Packet*, kBurst> kept_here;
-    std::uint32_t kept_count = 0;
-    std::uint32_t oversized = 0;
-    for (std::uint32_t i = 0; i < n; ++i) {
-        const auto [packet, length] = burst[i];
-        if (length > outlet.payload_capacity) {
-            dpdk::free(packet);
-            ++oversized;
-            continue;
-        }
-        write_header(lane, outlet, packet, length);
-        if (members != nullptr) {
-            lane.delivery.offer({.packet = packet,
-                                 .payload_offset = static_cast<std::uint16_t>(outlet.header.size()),
-                                 .payload_length = static_cast<std::uint16_t>(length),
-                                 .source = outlet.source,
-                                 .source_port = outlet.source_port},
-                                members, outlet.own, now);
-        }
-        if (outlet.route == Route::wire) {
-            outlet.pending[outlet.end] = packet;
-            outlet.pending_length[outlet.end++] = static_cast<std::uint16_t>(length);
-        } else {
-            kept_here[kept_count++] = packet;
-        }
+    for (const auto& [packet, length] : payloads) {
+        outlet.pending[outlet.end] = packet;
+        outlet.pending_length[outlet.end++] = static_cast<std::uint16_t>(length);
     }
-    // Handlers read the packets now; once the port has them they are gone.
-    if (members != nullptr) lane.delivery.flush();
-    dpdk::free_all({kept_here.data(), kept_count});
-    if (outlet.route == Route::unresolved) {
-        lane.tally.drop(DropReason::unresolved_neighbour, kept_count);
-    }
-    lane.tally.drop(DropReason::oversized, oversized);
-    if (outlet.queue != nullptr) outlet.queue->complete(oversized + kept_count);
     return n;
 }
 

@@ -64,6 +64,9 @@ struct Lane {
     /// So many are looked after in a turn, so that thousands of them do not keep the port's
     /// receive queue waiting.
     static constexpr std::size_t kOutletsPerTurn = 64;
+    /// Each of them sends up to so many, a microsecond's worth: what a turn costs besides is
+    /// shared.
+    static constexpr std::uint32_t kBurstsPerOutlet = 4;
     /// Nor does one turn send many more than this, when many of them send to many destinations.
     static constexpr std::uint32_t kFramesPerTurn = 4096;
     static constexpr std::size_t kControlSlots = 64;

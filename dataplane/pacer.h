@@ -33,6 +33,8 @@ public:
         assert(rate >= 1 && rate <= kMaxRate && burst >= 1 && burst <= kMaxBurst);
     }
 
+    [[nodiscard]] bool is_limited() const noexcept { return rate_ != 0; }
+
     /// Tokens there are at `now`; none while there is debt. A `now` before an earlier one counts as
     /// that earlier one.
     [[nodiscard]] std::uint64_t available(Instant now) noexcept {
@@ -114,6 +116,9 @@ public:
         const std::uint64_t bits = bits_.available(now) / (std::uint64_t{octets_each} * 8);
         return static_cast<std::uint32_t>(std::min({std::uint64_t{wanted}, packets, bits}));
     }
+
+    /// Whether octets count at all.
+    [[nodiscard]] bool counts_octets() const noexcept { return bits_.is_limited(); }
 
     /// Counts what has gone out: no more packets than the last allowance. More octets than that was
     /// for are taken from what comes next.

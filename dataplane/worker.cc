@@ -52,8 +52,12 @@ std::uint32_t Worker::send(Lane& lane, Instant now) noexcept {
             moved += replicate(lane, outlet, now);
             continue;
         }
-        moved += fan_out(lane, outlet, now);
-        moved += transmit(lane, outlet, now);
+        for (std::uint32_t burst = 0; burst < Lane::kBurstsPerOutlet; ++burst) {
+            moved += fan_out(lane, outlet, now);
+            const std::uint32_t taken = transmit(lane, outlet, now);
+            moved += taken;
+            if (taken < dpdk::kBurst) break;  // the port is full, or the outlet has no more
+        }
     }
     return moved;
 }
