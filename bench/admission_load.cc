@@ -1,9 +1,15 @@
 // Admits many leaves to one root over real TCP or TLS on 127.0.0.1. The root is a process of its
 // own, so that its memory and processor time are its own; all leaves are in another. Tells
-// admissions a second, how long a leaf waits, and what a member costs the root.
+// admissions a second, how long a leaf waits, what a member costs the root, and what all of it does
+// to the rate of a data plane in the root's process: a worker on the last CPU that publishes to
+// net_null as fast as it can, while everybody else has the first.
+#include <bench/path.h>
 #include <controlplane/admission_root.h>
 #include <controlplane/admission_transport.h>
+#include <dataplane/dpdk/eal.h>
 #include <fmt/format.h>
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <tests/support/certificates.h>
@@ -13,8 +19,11 @@
 #include <algorithm>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
+#include <atomic>
 #include <csignal>
 #include <fstream>
+#include <functional>
+#include <optional>
 #include <unordered_map>
 #include <variant>
 
@@ -113,18 +122,111 @@ private:
     asio::steady_timer timer_;
 };
 
-/// In a child: runs the root until SIGTERM. Writes an octet to `ready` when it listens.
-[[noreturn]] void run_root(const Load& load, std::shared_ptr<const TlsContext> tls, int ready) {
-    asio::io_context io(1);
-    const Root root(io, load, std::move(tls));
-    asio::signal_set signals(io, SIGTERM);
-    signals.async_wait([&](const std::error_code&, int) { io.stop(); });
-    if (write(ready, "", 1) != 1) std::exit(1);
-    io.run();
-    std::exit(0);
+/// Datagrams that the data plane beside the root has sent, for the other process to read.
+class SharedCount {
+public:
+    SharedCount()
+        : count_(static_cast<std::atomic<std::uint64_t>*>(
+              mmap(nullptr, sizeof *count_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                   0))) {
+        if (count_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
+    }
+    std::atomic<std::uint64_t>& operator*() const { return *count_; }
+
+private:
+    std::atomic<std::uint64_t>* count_;  // for as long as the process lives
+};
+
+/// A worker that publishes as fast as net_null takes it.
+class DataPlane {
+public:
+    explicit DataPlane(unsigned cpu)
+        : eal_(dataplane::dpdk::Eal::ensure({.worker_cpus = {cpu}, .memory_mb = 256})),
+          pool_("load_tx", bench::kBuffers, bench::kDataRoom),
+          port_(dataplane::dpdk::Port::attach("null", "net_null_load,no-rx=1", {}, pool_)),
+          worker_(dataplane::WorkerOptions{}),
+          outlet_(bench::header_to(port_.mac(), bench::group_number(0))) {
+        worker_.add_lane(bench::lane_of(port_, pool_));
+        bench::equip(outlet_, bench::group_number(0), {.call = fill, .context = nullptr}, false);
+        bench::send_command(worker_, {.what = dataplane::AddOutlet{.lane = 0, .outlet = &outlet_}});
+        lcore_ = eal_.launch([this] { worker_.run(); });
+    }
+    ~DataPlane() {
+        worker_.stop();
+        eal_.join(*lcore_);
+        bench::send_command(worker_,
+                            {.what = dataplane::RemoveOutlet{.lane = 0, .outlet = &outlet_}});
+    }
+    DataPlane(const DataPlane&) = delete;
+    DataPlane& operator=(const DataPlane&) = delete;
+
+    [[nodiscard]] std::uint64_t sent() const { return outlet_.sent.load(); }
+
+private:
+    static std::size_t fill(void*, std::span<SendBuffer> buffers, Instant) noexcept {
+        for (auto& buffer : buffers) buffer.length = 64;
+        return buffers.size();
+    }
+
+    dataplane::dpdk::Eal& eal_;
+    dataplane::dpdk::Mempool pool_;
+    dataplane::dpdk::Port port_;
+    dataplane::Worker worker_;
+    dataplane::Outlet outlet_;
+    std::optional<unsigned> lcore_;
+};
+
+/// All but the data plane stay on the first CPU.
+void stay_on(unsigned cpu) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof one, &one);
 }
 
-/// Of a process: resident memory in octets, and processor time in seconds.
+/// In a child: runs the root until SIGTERM. Writes an octet to `ready` when it listens.
+void run_root(const Load& load, std::shared_ptr<const TlsContext> tls, unsigned data_cpu,
+              const SharedCount& sent, int ready) {
+    asio::io_context io(1);
+    const Root root(io, load, std::move(tls));
+    const DataPlane data(data_cpu);
+    stay_on(dataplane::dpdk::usable_cpus().front());
+    asio::steady_timer timer(io);
+    const std::function<void()> look = [&] {
+        (*sent).store(data.sent());
+        timer.expires_after(1ms);
+        timer.async_wait([&](const std::error_code& error) {
+            if (!error) look();
+        });
+    };
+    look();
+    asio::signal_set signals(io, SIGTERM);
+    signals.async_wait([&](const std::error_code&, int) { io.stop(); });
+    if (write(ready, "", 1) != 1) throw std::system_error(errno, std::generic_category(), "pipe");
+    io.run();
+}
+
+/// Datagrams a second, from one look to the next.
+class Rate {
+public:
+    explicit Rate(const SharedCount& sent) : sent_(sent) { static_cast<void>(next()); }
+    [[nodiscard]] double next() {
+        const Instant now = clock_now();
+        const std::uint64_t count = *sent_;
+        const double rate =
+            static_cast<double>(count - last_) / std::chrono::duration<double>(now - at_).count();
+        at_ = now;
+        last_ = count;
+        return rate;
+    }
+
+private:
+    const SharedCount& sent_;
+    Instant at_{};
+    std::uint64_t last_ = 0;
+};
+
+/// Of a process: resident memory in octets, and processor time of its first thread in seconds.
 struct Use {
     double memory = 0;
     double seconds = 0;
@@ -134,7 +236,7 @@ Use use_of(pid_t process) {
     Use use;
     std::ifstream(fmt::format("/proc/{}/statm", process)) >> use.memory >> use.memory;
     use.memory *= static_cast<double>(sysconf(_SC_PAGESIZE));
-    std::ifstream stat(fmt::format("/proc/{}/stat", process));
+    std::ifstream stat(fmt::format("/proc/{0}/task/{0}/stat", process));
     std::string word;
     for (int field = 1; field < 14; ++field) stat >> word;  // proc(5): utime is the 14th
     double user = 0;
@@ -257,47 +359,67 @@ double milliseconds(Duration duration) {
     return std::chrono::duration<double, std::milli>(duration).count();
 }
 
-void report(const Load& load, const Leaves& leaves, Duration elapsed, Use before, Use after) {
+/// The data plane's rate without leaves, while they come, and with all of them there.
+struct Rates {
+    double before = 0;
+    double meanwhile = 0;
+    double after = 0;
+};
+
+void report(const Load& load, const Leaves& leaves, Duration elapsed, Use before, Use after,
+            const Rates& rates) {
     const auto waits = leaves.waits();
-    fmt::print("{} leaves, {} at a time, TLS {}: {} admitted, {} failed\n", load.leaves,
-               load.concurrency, load.tls, waits.size(), leaves.failed());
-    if (waits.empty()) return;
     const auto count = static_cast<double>(waits.size());
     const auto percentile = [&](double p) {
-        const auto at = static_cast<std::size_t>(p * static_cast<double>(waits.size() - 1));
-        return milliseconds(waits[at]);
+        if (waits.empty()) return 0.0;
+        return milliseconds(waits[static_cast<std::size_t>(p * (count - 1))]);
     };
-    fmt::print("  admissions    {:10.0f} /s\n",
-               count / std::chrono::duration<double>(elapsed).count());
-    fmt::print("  root's time   {:10.1f} us each\n",
-               (after.seconds - before.seconds) / count * 1e6);
-    fmt::print("  root's memory {:10.0f} octets each ({:.1f} MB in all; the kernel's apart)\n",
-               (after.memory - before.memory) / count, after.memory / 1e6);
-    fmt::print("  wait, ms      p50 {:.2f}  p90 {:.2f}  p99 {:.2f}  p99.9 {:.2f}  most {:.2f}\n",
-               percentile(0.5), percentile(0.9), percentile(0.99), percentile(0.999),
-               percentile(1.0));
+    fmt::print(
+        "{{\"leaves\":{},\"concurrency\":{},\"tls\":\"{}\",\"failed\":{},"
+        "\"admissions_per_second\":{:.0f},\"root_us_each\":{:.1f},\"root_octets_each\":{:.0f},"
+        "\"wait_ms\":{{\"p50\":{:.2f},\"p99\":{:.2f},\"max\":{:.2f}}},"
+        "\"data_mpps\":{{\"before\":{:.2f},\"meanwhile\":{:.2f},\"after\":{:.2f}}}}}\n",
+        load.leaves, load.concurrency, load.tls, leaves.failed(),
+        count / std::chrono::duration<double>(elapsed).count(),
+        (after.seconds - before.seconds) / count * 1e6, (after.memory - before.memory) / count,
+        percentile(0.5), percentile(0.99), percentile(1.0), rates.before / 1e6,
+        rates.meanwhile / 1e6, rates.after / 1e6);
 }
 
 int run(const Load& load) {
     raise_file_limit(load.leaves + load.concurrency + 64);
     const Secrets secrets = make_secrets(load.tls);
+    const auto cpus = dataplane::dpdk::usable_cpus();
+    const SharedCount sent;
     int ready[2];
     if (pipe(ready) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
     const pid_t root = fork();
     if (root < 0) throw std::system_error(errno, std::generic_category(), "fork");
-    if (root == 0) run_root(load, secrets.root, ready[1]);
+    if (root == 0) {
+        run_root(load, secrets.root, cpus.back(), sent, ready[1]);
+        return 0;
+    }
     close(ready[1]);
     char octet = 0;
     if (read(ready[0], &octet, 1) != 1) throw std::runtime_error("the root did not start");
+    stay_on(cpus.front());
 
+    Rates rates;
+    usleep(200'000);
+    Rate rate(sent);
+    usleep(1'000'000);
+    rates.before = rate.next();
     const Use before = use_of(root);
     asio::io_context io(1);
     const Instant start = clock_now();
     const Leaves leaves(io, load, secrets.leaf);
     io.run();
     const Duration elapsed = clock_now() - start;
-    usleep(200'000);  // for the last Confirm
-    report(load, leaves, elapsed, before, use_of(root));
+    rates.meanwhile = rate.next();
+    const Use after = use_of(root);
+    usleep(1'000'000);
+    rates.after = rate.next();
+    report(load, leaves, elapsed, before, after, rates);
     kill(root, SIGTERM);
     waitpid(root, nullptr, 0);
     return leaves.failed() == 0 ? 0 : 1;

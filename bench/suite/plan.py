@@ -34,6 +34,8 @@ TRIP_VETH_BARE = "round trip, veth by AF_PACKET, bare port"
 TRIP_KERNEL = "round trip, veth, kernel UDP"
 CONNECTED = "leaf, start to connected"
 RESIDENT = "leaf, resident memory"
+ADMISSION = "admission"
+ADMISSION_TLS = {"none": "TCP", "psk": "TLS, pre-shared keys", "cert": "TLS, certificates"}
 
 
 class Bench:
@@ -186,6 +188,29 @@ class Bench:
             self._trip(TRIP_VETH, self._veth.round_trip)
             self._trip(TRIP_VETH_BARE, self._veth.bare_round_trip)
             self._trip(TRIP_KERNEL, self._veth.kernel_round_trip)
+
+    # ---- Admission ----
+
+    def admission(self):
+        """Once; it takes its own time."""
+        for tls, channel in ADMISSION_TLS.items():
+            leaves = 2000 if tls == "cert" else 10_000  # certificates take a minute for all
+            row = self._try(f"admission, {channel}", lambda: programs.run_json(
+                self.build / "bench" / "admission_load", "--leaves", leaves, "--tls", tls))
+            if row is None:
+                continue
+            self._number = 0
+            for name, value, unit in (
+                    ("leaves", row["leaves"], ""),
+                    ("admissions", row["admissions_per_second"], "/s"),
+                    ("root's time", row["root_us_each"], "us"),
+                    ("root's memory", row["root_octets_each"], "octets"),
+                    ("wait p50", row["wait_ms"]["p50"], "ms"),
+                    ("wait p99", row["wait_ms"]["p99"], "ms"),
+                    ("data before", row["data_mpps"]["before"], "Mpps beside"),
+                    ("data meanwhile", row["data_mpps"]["meanwhile"], "Mpps beside"),
+                    ("data after", row["data_mpps"]["after"], "Mpps beside")):
+                self._add(f"{ADMISSION}, {name}", value, unit, channel=channel)
 
     # ---- Rounds ----
 

@@ -15,7 +15,7 @@ def section(described, rounds, results, goals):
                           [[goal.name, "none" if goal.measured is None else f"{goal.measured:.2f}",
                             goal.wanted] for goal in goals]),
              tables.rates(results), tables.round_trips(results), tables.fan_outs(results),
-             tables.budgets(results)]
+             tables.admissions(results), tables.budgets(results)]
     return "\n\n".join(part for part in parts if part)
 
 

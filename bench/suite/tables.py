@@ -72,6 +72,20 @@ def fan_outs(results):
     return table(["ns a replica", *(m.removeprefix(fan_out.subject("")) for m in modes)], rows)
 
 
+def admissions(results):
+    """What it costs a root to let leaves in, and what that does to the data plane beside it."""
+    names = ("leaves", "admissions", "root's time", "root's memory", "wait p50", "wait p99",
+             "data before", "data meanwhile", "data after")
+    rows = []
+    for channel in plan.ADMISSION_TLS.values():
+        row = [results.median(f"{plan.ADMISSION}, {name}", channel=channel) for name in names]
+        if None not in row:
+            rows.append([channel, *(f"{v:.0f}" for v in row[:4]), *(f"{v:.1f}" for v in row[4:])])
+    return table(["admission by", "leaves", "a second", "root (us each)", "root (octets each)",
+                  "wait p50 (ms)", "p99", "data plane beside (Mpps) before", "meanwhile",
+                  "after, with all there"], rows) if rows else ""
+
+
 def others(results):
     rows = []
     for subject in (plan.CONNECTED, plan.RESIDENT):
