@@ -27,8 +27,9 @@ struct PortOptions {
     std::uint16_t mtu = 1500;
     std::size_t worker = 0;  ///< which worker polls it: 0 to RuntimeOptions::workers - 1
     /// Receive queues, and as many transmit queues: `worker` polls the first, the next worker the
-    /// second, and so on. Each socket is at home on one of them. The NIC is asked to steer its group
-    /// there (rte_flow); what arrives elsewhere all the same is passed on by the worker that got it.
+    /// second, and so on. Each socket is at home on one of them. The NIC is asked to steer its
+    /// group there (rte_flow); what arrives elsewhere all the same is passed on by the worker that
+    /// got it.
     std::size_t queues = 1;
     std::uint32_t buffers =
         16384;  ///< packet buffers of the receive pool, and of the transmit pool
