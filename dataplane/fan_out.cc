@@ -24,36 +24,41 @@ std::uint32_t from_queue(Lane& lane, Outlet& outlet, std::uint32_t limit,
     return static_cast<std::uint32_t>(n);
 }
 
+// Fills the lane's spares up to `limit`. Returns how many of those there are.
+std::uint32_t fill_spares(Lane& lane, std::uint32_t limit) noexcept {
+    if (lane.spare_count >= limit) return limit;
+    const std::span<Packet*> missing(lane.spare.data() + lane.spare_count,
+                                     limit - lane.spare_count);
+    if (!lane.transmit_pool.allocate_raw(missing)) {
+        return lane.spare_count;  // asks for less; nothing is lost
+    }
+    for (std::uint32_t i = lane.spare_count; i < limit; ++i) {
+        lane.offered[i] = {.data = dpdk::payload_start(lane.spare[i]), .buffer = lane.spare[i]};
+    }
+    lane.spare_count = limit;
+    return limit;
+}
+
+// Most turns of a source that has nothing to say end here, so what is offered to it is kept ready.
 std::uint32_t from_source(Lane& lane, Outlet& outlet, std::uint32_t limit, Payloads& burst,
                           Instant now) noexcept {
-    if (lane.spare_count < limit) {
-        const std::span<Packet*> missing(lane.spare.data() + lane.spare_count,
-                                         limit - lane.spare_count);
-        if (!lane.transmit_pool.allocate_raw(missing)) {
-            limit = lane.spare_count;  // asks for less; nothing is lost
-        } else {
-            lane.spare_count = limit;
-        }
-    }
+    limit = fill_spares(lane, limit);
     if (limit == 0) return 0;
-    std::array<SendBuffer, kBurst> buffers;
     // The newest spares are handed out first, so that what is left stays at the front.
     const std::uint32_t base = lane.spare_count - limit;
-    for (std::uint32_t i = 0; i < limit; ++i) {
-        Packet* packet = lane.spare[base + i];
-        buffers[i] = {.data = dpdk::payload_start(packet),
-                      .capacity = outlet.payload_capacity,
-                      .length = 0,
-                      .buffer = packet};
+    const std::span<SendBuffer> offered(lane.offered.data() + base, limit);
+    if (offered.front().capacity != outlet.payload_capacity ||
+        offered.back().capacity != outlet.payload_capacity) {
+        for (auto& buffer : offered) buffer.capacity = outlet.payload_capacity;
     }
     const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(
-        outlet.inline_source.call(outlet.inline_source.context, {buffers.data(), limit}, now),
-        limit));
-    for (std::uint32_t i = 0; i < n; ++i) {
-        burst[i] = {lane.spare[base + i], buffers[i].length};
-    }
+        outlet.inline_source.call(outlet.inline_source.context, offered, now), limit));
+    if (n == 0) return 0;
+    for (std::uint32_t i = 0; i < n; ++i) burst[i] = {lane.spare[base + i], offered[i].length};
     std::copy(lane.spare.begin() + base + n, lane.spare.begin() + lane.spare_count,
               lane.spare.begin() + base);
+    std::copy(lane.offered.begin() + base + n, lane.offered.begin() + lane.spare_count,
+              lane.offered.begin() + base);
     lane.spare_count -= n;
     return n;
 }

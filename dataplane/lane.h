@@ -80,6 +80,7 @@ struct Lane {
     std::size_t next_outlet = 0;  ///< where the next turn goes on
     /// Buffers that an inline source left empty, for the next one.
     std::array<dpdk::Packet*, dpdk::kBurst> spare{};
+    std::array<SendBuffer, dpdk::kBurst> offered{};  ///< those, as a source is given them
     std::uint32_t spare_count = 0;
     std::array<OutgoingControl, kControlSlots> control{};
     std::size_t control_count = 0;

@@ -39,6 +39,7 @@ void Relay::pass_on(void* self, std::span<const Datagram> datagrams) noexcept {
 
 std::uint32_t take_relayed(RelayQueue& queue, std::span<const std::unique_ptr<Lane>> lanes,
                            Instant now) noexcept {
+    if (queue.empty()) return 0;
     std::array<RelayedDatagram, dpdk::kBurst> batch;
     const std::size_t n = queue.pop(batch);
     for (std::size_t i = 0; i < n; ++i) dpdk::prefetch_header(batch[i].arrival.packet);

@@ -119,6 +119,7 @@ void Worker::acknowledge(std::uint64_t token, Instant now, bool done) noexcept {
 }
 
 void Worker::apply_commands(Instant now) noexcept {
+    if (commands_.empty()) return;  // nearly always, and room for them is not for nothing
     std::array<Command, kCommandsPerTurn> commands;
     const auto n = commands_.pop(commands);
     for (std::size_t i = 0; i < n; ++i) apply(commands[i], now);
