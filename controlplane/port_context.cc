@@ -62,12 +62,13 @@ std::string lock_name(unsigned number, const PortSpec& spec) {
 
 }  // namespace
 
-PortPools::PortPools(unsigned number, const PortOptions& options)
-    : receive(fmt::format("jl_rx{}", number), options.buffers, data_room(options.mtu)),
-      transmit(fmt::format("jl_tx{}", number), options.buffers, data_room(options.mtu)),
-      control(fmt::format("jl_ctl{}", number), kControlBuffers, data_room(options.mtu)) {}
+PortPools::PortPools(unsigned number, const PortOptions& options, int node_)
+    : node(node_),
+      receive(fmt::format("jl_rx{}", number), options.buffers, data_room(options.mtu), node),
+      transmit(fmt::format("jl_tx{}", number), options.buffers, data_room(options.mtu), node),
+      control(fmt::format("jl_ctl{}", number), kControlBuffers, data_room(options.mtu), node) {}
 
-std::shared_ptr<PortPools> PortPools::make(unsigned number, const PortOptions& options) {
+std::shared_ptr<PortPools> PortPools::make(unsigned number, const PortOptions& options, int node) {
     static std::mutex mutex;
     static auto* waiting = new std::vector<std::unique_ptr<PortPools>>;
     const auto retire = [](PortPools* pools) {
@@ -79,7 +80,7 @@ std::shared_ptr<PortPools> PortPools::make(unsigned number, const PortOptions& o
         const std::lock_guard lock(mutex);
         std::erase_if(*waiting, [](const auto& pools) { return pools->is_home(); });
     }
-    return {new PortPools(number, options), retire};
+    return {new PortPools(number, options, node), retire};
 }
 
 bool PortPools::is_home() const {
@@ -101,7 +102,7 @@ Mempool& PortContext::replica_pool() {
                               ? static_cast<std::uint16_t>(dataplane::Replication::kSmallPayload)
                               : data_room(options_.mtu);
         pools_->replicas.emplace(fmt::format("jl_rep{}", number_),
-                                 replica_buffers(port_.transmit_slots()), room);
+                                 replica_buffers(port_.transmit_slots()), room, pools_->node);
         if (!chained) {
             log_(
                 fmt::format("port '{}' does not transmit chains of buffers: datagrams that go to "

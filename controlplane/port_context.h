@@ -25,13 +25,15 @@ namespace joinleaf::controlplane {
 /// The buffers of one port. They outlive the port itself, because applications may still hold some
 /// when it closes.
 struct PortPools {
-    PortPools(unsigned number, const PortOptions& options);
+    /// `node`: the NUMA node of the worker that polls the port's first queue.
+    PortPools(unsigned number, const PortOptions& options, int node);
 
     /// Pools that live on until their last buffer has come home: the other end of a wire, or an
     /// application, may still hold some when the port is gone.
     [[nodiscard]] static std::shared_ptr<PortPools> make(unsigned number,
-                                                         const PortOptions& options);
+                                                         const PortOptions& options, int node);
 
+    const int node;
     dataplane::dpdk::Mempool receive;
     dataplane::dpdk::Mempool transmit;
     dataplane::dpdk::Mempool control;  ///< its own, so that reports leave whatever the load

@@ -141,7 +141,8 @@ void RuntimeCore::start() {
 
 void RuntimeCore::start_on_control_thread() {
     dataplane::dpdk::EalOptions eal;
-    eal.worker_cpus = choose_cpus(options_);
+    cpus_ = choose_cpus(options_);
+    eal.worker_cpus = cpus_;
     eal.memory_mb = kDriverMegabytes;
     for (std::size_t i = 0; i < specs_.size(); ++i) {
         eal.memory_mb += PortPools::megabytes(options_.ports[i]);
@@ -178,7 +179,8 @@ void RuntimeCore::start_on_control_thread() {
 void RuntimeCore::open_ports() {
     for (std::size_t i = 0; i < specs_.size(); ++i) {
         const unsigned number = ports_made++;
-        pools_.push_back(PortPools::make(number, options_.ports[i]));
+        const auto node = eal_->numa_node(cpus_[options_.ports[i].worker]);
+        pools_.push_back(PortPools::make(number, options_.ports[i], node));
         ports_.push_back(std::make_unique<PortContext>(
             number, options_.ports[i], specs_[i], vlans_[i], pools_.back(),
             [this](std::string_view line) { log(line); }));

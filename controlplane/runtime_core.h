@@ -88,6 +88,7 @@ private:
     Relays relays_;
     std::vector<std::unique_ptr<dataplane::Worker>> workers_;
     std::vector<std::unique_ptr<WorkerProxy>> proxies_;
+    std::vector<unsigned> cpus_;  ///< of the workers, by their index
     std::vector<unsigned> lcores_;
     std::vector<std::shared_ptr<Receiver::Impl>> receivers_;
     std::unordered_map<SocketId, std::shared_ptr<SocketCore>> sockets_;

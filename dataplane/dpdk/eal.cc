@@ -1,5 +1,6 @@
 #include <dataplane/dpdk/eal.h>
 #include <dataplane/dpdk/error.h>
+#include <dataplane/dpdk/mempool.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <pthread.h>
@@ -238,6 +239,17 @@ Eal::~Eal() {
     static_cast<void>(rte_eal_cleanup());  // the process ends: there is nobody to tell
     std::error_code ignored;  // only what this process made, and only when it is empty of others
     std::filesystem::remove_all(runtime_directory_, ignored);
+}
+
+int Eal::numa_node(unsigned cpu) const {
+    if (!hugepages_ || rte_socket_count() < 2) return Mempool::kAnyNode;
+    unsigned lcore = 0;
+    RTE_LCORE_FOREACH(lcore) {
+        if (static_cast<unsigned>(rte_lcore_to_cpu_id(static_cast<int>(lcore))) == cpu) {
+            return static_cast<int>(rte_lcore_to_socket_id(lcore));
+        }
+    }
+    return Mempool::kAnyNode;
 }
 
 std::optional<unsigned> Eal::launch(std::function<void()> body) {

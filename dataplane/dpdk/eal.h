@@ -46,6 +46,9 @@ public:
     Eal& operator=(const Eal&) = delete;
     ~Eal();
 
+    /// The NUMA node whose memory is nearest to a CPU, or Mempool::kAnyNode: there is one only, or,
+    /// without hugepages, memory has no node.
+    [[nodiscard]] int numa_node(unsigned cpu) const;
     [[nodiscard]] bool has_hugepages() const { return hugepages_; }
     /// Worker lcores in all, whether lent or not.
     [[nodiscard]] std::size_t lcore_count() const { return lcores_.size(); }

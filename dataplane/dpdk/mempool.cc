@@ -9,6 +9,7 @@ namespace joinleaf::dataplane::dpdk {
 namespace {
 
 constexpr unsigned kCache = 256;
+static_assert(Mempool::kAnyNode == SOCKET_ID_ANY);
 
 std::uint16_t buffer_size(std::uint16_t data_room) {
     return static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + data_room);
@@ -16,11 +17,11 @@ std::uint16_t buffer_size(std::uint16_t data_room) {
 
 // What rte_pktmbuf_pool_create does, but where a device uses our virtual addresses, buffers may
 // cross pages: without hugepages DPDK would else give each a page of its own, twice the memory.
-rte_mempool* make_pool(const std::string& name, unsigned count, std::uint16_t data_room) {
+rte_mempool* make_pool(const std::string& name, unsigned count, std::uint16_t data_room, int node) {
     const unsigned flags = rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
     rte_mempool* pool =
         rte_mempool_create_empty(name.c_str(), count, sizeof(rte_mbuf) + buffer_size(data_room),
-                                 kCache, sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, flags);
+                                 kCache, sizeof(rte_pktmbuf_pool_private), node, flags);
     if (pool == nullptr) return nullptr;
     rte_pktmbuf_pool_private sizes{};
     sizes.mbuf_data_room_size = buffer_size(data_room);
@@ -40,8 +41,8 @@ rte_mempool* make_pool(const std::string& name, unsigned count, std::uint16_t da
 
 }  // namespace
 
-Mempool::Mempool(const std::string& name, unsigned count, std::uint16_t data_room)
-    : pool_(make_pool(name, count, data_room)), data_room_(data_room) {
+Mempool::Mempool(const std::string& name, unsigned count, std::uint16_t data_room, int node)
+    : pool_(make_pool(name, count, data_room, node)), data_room_(data_room) {
     if (!pool_) {
         fail(rte_errno, fmt::format("no memory for {} packet buffers ({} MB); free memory or "
                                     "hugepages, or ask for fewer buffers",

@@ -12,9 +12,11 @@ namespace joinleaf::dataplane::dpdk {
 
 class Mempool {
 public:
-    /// `count` buffers of `data_room` octets behind the head room. Errors: throws
-    /// std::system_error (ENOMEM: what() says how much was asked for and the cure).
-    Mempool(const std::string& name, unsigned count, std::uint16_t data_room);
+    static constexpr int kAnyNode = -1;
+
+    /// `count` buffers of `data_room` octets behind the head room, in the memory of one NUMA node.
+    /// Errors: throws std::system_error (ENOMEM: what() says how much was asked for and the cure).
+    Mempool(const std::string& name, unsigned count, std::uint16_t data_room, int node = kAnyNode);
 
     /// All or none. Returns whether `out` was filled.
     [[nodiscard]] bool allocate(std::span<Packet*> out) noexcept {

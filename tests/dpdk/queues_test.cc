@@ -161,7 +161,7 @@ TEST_F(TwoQueues, AFullRelayQueueIsCounted) {
     EXPECT_TRUE(eventually([&] { return counters().received == sent; }));
     const auto lost = drops(DropReason::relay_queue_full);
     EXPECT_GT(lost, 0u);
-    EXPECT_LT(lost, 500u);
+    EXPECT_LE(lost, 500u);
     gate.open = true;
     EXPECT_TRUE(eventually([&] { return gate.datagrams == sent - lost; })) << gate.datagrams;
     send("full rate again", 0);
