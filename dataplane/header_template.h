@@ -144,7 +144,7 @@ private:
     std::uint16_t pseudo_sum_ = 0;  // UDP's pseudo header
     std::uint16_t udp_sum_ = 0;     // UDP's pseudo header and header
     std::uint8_t size_ = 0;
-    std::array<std::byte, kHeadroom - kLongest - 7> unused_{};
+    [[maybe_unused]] std::array<std::byte, kHeadroom - kLongest - 7> unused_{};
     std::array<std::byte, kLongest> octets_{};  // the header stands at the end
 };
 static_assert(sizeof(HeaderTemplate) == HeaderTemplate::kHeadroom);
