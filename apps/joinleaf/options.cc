@@ -25,9 +25,7 @@ std::uint64_t whole(const Typed::Text& text, std::string_view option, std::uint6
     return text ? valid(parse_whole(option, *text, least, most)) : unset;
 }
 
-/// Control frames wait for a worker that sleeps: no report is to leave later than in a tenth of a
-/// second.
-constexpr std::uint64_t kLongestSleepUs = 100'000;
+constexpr std::uint64_t kLongestSleepUs = std::chrono::microseconds(kLongestIdleSleep).count();
 /// More than any NIC has.
 constexpr std::uint64_t kMostQueues = 1024;
 

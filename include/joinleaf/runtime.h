@@ -27,8 +27,9 @@ struct PortOptions {
     std::uint16_t mtu = 1500;
     std::size_t worker = 0;  ///< which worker polls it: 0 to RuntimeOptions::workers - 1
     /// Receive queues, and as many transmit queues: `worker` polls the first, the next worker the
-    /// second, and so on. Each socket is at home on one of them. The NIC is asked to steer its group
-    /// there (rte_flow); what arrives elsewhere all the same is passed on by the worker that got it.
+    /// second, and so on. Each socket is at home on one of them. The NIC is asked to steer its
+    /// group there (rte_flow); what arrives elsewhere all the same is passed on by the worker that
+    /// got it.
     std::size_t queues = 1;
     std::uint32_t buffers =
         16384;  ///< packet buffers of the receive pool, and of the transmit pool
@@ -40,6 +41,8 @@ struct PortOptions {
     std::uint8_t minimum_igmp_version = 1;
 };
 
+inline constexpr std::chrono::milliseconds kLongestIdleSleep{50};
+
 struct RuntimeOptions {
     std::vector<PortOptions> ports;
     std::size_t workers = 1;
@@ -47,7 +50,7 @@ struct RuntimeOptions {
     /// left to the control thread.
     std::vector<unsigned> cpus;
     /// How long a worker with nothing to do sleeps between looks; zero: it polls without rest, for
-    /// the least delay.
+    /// the least delay. At most kLongestIdleSleep, or start() fails: control frames wait for it.
     std::chrono::microseconds idle_sleep{0};
     std::vector<std::string> eal_arguments;  ///< more arguments for the EAL, as given to --eal
     /// Subscriptions (socket, group, port) per port; a join beyond gives no_buffer_space.

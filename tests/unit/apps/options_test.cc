@@ -127,9 +127,9 @@ TEST(BitRate, HasUnits) {
 TEST(IdleSleep, IsShortEnoughForControlFrames) {
     EXPECT_EQ(accepted<LeafOptions>(kAnyLeaf).common.idle_sleep, 0us);
     EXPECT_EQ(accepted<LeafOptions>(kAnyLeaf + "--idle-sleep-us 200").common.idle_sleep, 200us);
-    EXPECT_THAT(refused(kAnyLeaf + "--idle-sleep-us 100001"),
-                HasSubstr("--idle-sleep-us: '100001' will not do; use a whole number from 0 to "
-                          "100000"));
+    EXPECT_THAT(refused(kAnyLeaf + "--idle-sleep-us 50001"),
+                HasSubstr("--idle-sleep-us: '50001' will not do; use a whole number from 0 to "
+                          "50000"));
 }
 
 TEST(RootOptions, RefuseAChunkLargerThanTheMtuCarries) {
