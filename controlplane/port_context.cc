@@ -211,6 +211,7 @@ void PortContext::handle_packet(const Packet* packet, const dataplane::ControlFr
 void PortContext::send_frame(std::span<const std::byte> frame, IgmpAgent::Sent sent) {
     std::array<Packet*, 1> packet{};
     if (frame.size() > pools_->control.data_room() || !pools_->control.allocate(packet)) {
+        count(DropReason::no_buffer);
         if (sent) sent(std::chrono::steady_clock::now(), false);
         return;
     }
@@ -224,7 +225,12 @@ void PortContext::send_frame(std::span<const std::byte> frame, IgmpAgent::Sent s
 }
 
 void PortContext::reply(std::span<const std::byte> frame) {
-    if (!frame.empty() && !control_seat().proxy->is_congested()) send_frame(frame, {});
+    if (frame.empty()) return;
+    if (control_seat().proxy->is_congested()) {
+        count(DropReason::control_queue_full);
+    } else {
+        send_frame(frame, {});
+    }
 }
 
 void PortContext::announce() {
@@ -332,6 +338,7 @@ PortStatus PortContext::status() const {
     status.querier = igmp_->querier_status();
     status.igmp = igmp_->counts();
     auto& counters = status.counters;
+    counters.drops = drops_;
     for (const Seat& seat : steering_.seats()) {
         const auto& published = seat.proxy->worker().lane(seat.lane).published;
         counters.received += published.get(Count::received);

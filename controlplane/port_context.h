@@ -111,6 +111,7 @@ private:
     void handle_packet(const dataplane::dpdk::Packet* packet, const dataplane::ControlFrame& frame);
     void send_frame(std::span<const std::byte> frame, IgmpAgent::Sent sent);
     void reply(std::span<const std::byte> frame);
+    void count(DropReason reason) { ++drops_[static_cast<std::size_t>(reason)]; }
     /// Whose transmit queue control frames leave by.
     [[nodiscard]] const Seat& control_seat() const { return steering_.seat(0); }
     [[nodiscard]] bool has_link() const;
@@ -134,6 +135,7 @@ private:
     Steering steering_;
     std::size_t outlets_ = 0;
     Log log_;
+    DropCounts drops_{};  ///< of control frames that never got as far as a worker
     bool link_up_;
     Instant link_watched_{};
 };

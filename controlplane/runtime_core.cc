@@ -90,6 +90,11 @@ void RuntimeCore::start() {
         fail(EINVAL, fmt::format("{} workers are more than DPDK has lcores for ({})",
                                  options_.workers, dataplane::dpdk::kMaxWorkers));
     }
+    if (options_.idle_sleep < Duration::zero() || options_.idle_sleep > kLongestIdleSleep) {
+        fail(EINVAL, fmt::format("a worker cannot sleep for {} us when idle; use 0 to {}",
+                                 options_.idle_sleep.count(),
+                                 std::chrono::microseconds(kLongestIdleSleep).count()));
+    }
     for (const auto& port : options_.ports) {
         auto spec = parse_port_spec(port.port);
         if (!spec) fail(EINVAL, spec.error());

@@ -12,7 +12,7 @@ using dpdk::Packet;
 
 // Keeps the application's supply of empty buffers up.
 void supply(Lane& lane, SendQueue& queue) noexcept {
-    if (!queue.wants_burst()) return;
+    if (!queue.wants_burst(lane.idle_share)) return;
     std::array<Packet*, kBurst> empties;
     if (lane.transmit_pool.allocate_raw(empties)) queue.supply(empties);
 }

@@ -35,6 +35,16 @@ Lane::Lane(dpdk::Port& port_, dpdk::Mempool& transmit_pool_, const Identity& ide
     outlets.reserve(kMaxOutlets);
 }
 
+void Lane::add_outlet(Outlet& outlet) noexcept {
+    outlets.push_back(&outlet);
+    idle_share = transmit_pool.size() / 2 / outlets.size();
+}
+
+void Lane::remove_outlet(const Outlet& outlet) noexcept {
+    std::erase(outlets, &outlet);
+    if (!outlets.empty()) idle_share = transmit_pool.size() / 2 / outlets.size();
+}
+
 Lane::~Lane() {
     dpdk::free_all({spare.data(), spare_count});
     for (std::size_t i = 0; i < control_count; ++i) dpdk::free(control[i].packet);

@@ -60,6 +60,9 @@ struct Lane {
     Lane(const Lane&) = delete;
     Lane& operator=(const Lane&) = delete;
 
+    void add_outlet(Outlet& outlet) noexcept;
+    void remove_outlet(const Outlet& outlet) noexcept;
+
     static constexpr std::size_t kMaxOutlets = 16384;
     /// So many are looked after in a turn, so that thousands of them do not keep the port's
     /// receive queue waiting.
@@ -78,13 +81,18 @@ struct Lane {
     Subscriptions subscriptions;
     std::vector<Outlet*> outlets;
     std::size_t next_outlet = 0;  ///< where the next turn goes on
+    /// Of the transmit pool, what may lie unused with each sender: of all of them at most half.
+    std::size_t idle_share = 0;
     /// Buffers that an inline source left empty, for the next one.
     std::array<dpdk::Packet*, dpdk::kBurst> spare{};
     std::array<SendBuffer, dpdk::kBurst> offered{};  ///< those, as a source is given them
     std::uint32_t spare_count = 0;
     std::array<OutgoingControl, kControlSlots> control{};
     std::size_t control_count = 0;
-    Instant control_stuck_since{};
+    /// When the port last took nothing of what it was offered; zero: it takes.
+    Instant stuck_since{};
+    /// While both wait for room, control frames and data get it by turns: this says whose it is.
+    bool data_is_next = false;
     Tally tally;
     Delivery delivery{tally};
     ReceiveScratch scratch;

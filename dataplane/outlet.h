@@ -90,7 +90,6 @@ struct Outlet {
     std::array<std::uint16_t, dpdk::kBurst> pending_length{};  ///< payload octets of each
     std::uint32_t first = 0;
     std::uint32_t end = 0;
-    Instant stuck_since{};  ///< when the port last took nothing; zero: it takes
 
     // Written by the worker, read by anyone.
     std::atomic<std::uint64_t> sent{0};

@@ -56,13 +56,16 @@ public:
     SendQueue(const SendQueue&) = delete;
     SendQueue& operator=(const SendQueue&) = delete;
 
-    /// Worker. Whether the application may be given another burst of empty buffers. It starts with
-    /// one, and is given twice as many whenever it has used up all: who does not send leaves the
-    /// pool to others.
-    [[nodiscard]] bool wants_burst() noexcept {
-        const bool may_grow = quota_ < empty_.capacity();
-        if (may_grow && quota_ - out_ < dpdk::kBurst && empty_.empty()) quota_ *= 2;
-        return quota_ - out_ >= dpdk::kBurst;
+    /// Worker. Whether the application may be given another burst of empty buffers. At first one
+    /// may lie there unused, and twice as many whenever it has used up all, up to `share`: who does
+    /// not send, or no longer, leaves the pool to others.
+    [[nodiscard]] bool wants_burst(std::size_t share) noexcept {
+        if (empty_.capacity() - out_ < dpdk::kBurst) return false;  // all that it may have
+        unused_limit_ = std::max<std::size_t>(std::min(unused_limit_, share), dpdk::kBurst);
+        if (out_ + dpdk::kBurst <= unused_limit_) return true;
+        const std::size_t unused = empty_.size();
+        if (unused == 0 && unused_limit_ < share) unused_limit_ *= 2;
+        return unused + dpdk::kBurst <= unused_limit_;
     }
     void supply(std::span<dpdk::Packet* const> empties) noexcept;
     /// Worker. Takes filled buffers in order; those that were cancelled are freed on the way.
@@ -89,8 +92,8 @@ private:
     std::uint32_t payload_capacity_;
     std::atomic<bool> closed_{false};
     // The worker's.
-    alignas(kApart) std::size_t out_ = 0;  ///< buffers with the application or on the way
-    std::size_t quota_ = dpdk::kBurst;     ///< how many may be
+    alignas(kApart) std::size_t out_ = 0;      ///< buffers with the application or on the way
+    std::size_t unused_limit_ = dpdk::kBurst;  ///< how many may lie there and not be reserved
     std::atomic<std::uint64_t> completed_{0};
     // The application's.
     alignas(kApart) std::atomic<std::uint64_t> handed_over_{0};

@@ -11,11 +11,11 @@ DropReason why_stuck(const Lane& lane) noexcept {
                                                         : DropReason::link_down;
 }
 
-// Whether a port that took nothing at `now` has had its time. Once it is over, each further burst
-// is tried once, until the port takes something again.
-bool out_of_patience(Instant& stuck_since, Instant now) noexcept {
-    if (stuck_since == Instant{}) stuck_since = now;
-    return now - stuck_since >= kTransmitPatience;
+// Whether a port that took nothing at `now`, from whomever, has had its time. Once it is over, each
+// further burst is tried once, until the port takes something again.
+bool out_of_patience(Lane& lane, Instant now) noexcept {
+    if (lane.stuck_since == Instant{}) lane.stuck_since = now;
+    return now - lane.stuck_since >= kTransmitPatience;
 }
 
 // Where a datagram goes out as one frame, its frame's end is its own.
@@ -46,8 +46,9 @@ void transmit_control(Lane& lane, SpscQueue<Acknowledgement>& acknowledgements, 
     const Instant at = taken > 0 ? clock.now() : now;
     std::size_t gone = taken;
     if (taken > 0) {
-        lane.control_stuck_since = {};
-    } else if (out_of_patience(lane.control_stuck_since, now)) {
+        lane.stuck_since = {};
+        lane.data_is_next = true;
+    } else if (out_of_patience(lane, now)) {
         gone = lane.control_count;
         dpdk::free_all({packets.data(), gone});
         lane.tally.drop(why_stuck(lane), gone);
@@ -69,15 +70,20 @@ void transmit_control(Lane& lane, SpscQueue<Acknowledgement>& acknowledgements, 
 std::uint32_t transmit(Lane& lane, Outlet& outlet, Instant now) noexcept {
     const std::uint32_t waiting = outlet.end - outlet.first;
     if (waiting == 0) return 0;
+    // Of thousands of outlets one would find each slot that a slow port frees, before a control
+    // frame does.
+    const bool yields = lane.control_count > 0 && !lane.data_is_next;
     const std::uint32_t taken =
-        lane.port.transmit({outlet.pending.data() + outlet.first, waiting}, lane.queue);
+        yields ? 0
+               : lane.port.transmit({outlet.pending.data() + outlet.first, waiting}, lane.queue);
     if (taken == 0) {
-        if (out_of_patience(outlet.stuck_since, now)) {
+        if (out_of_patience(lane, now)) {
             drop_pending(lane, outlet, why_stuck(lane));
         }
         return 0;
     }
-    outlet.stuck_since = {};
+    lane.stuck_since = {};
+    lane.data_is_next = false;
     std::uint64_t payload = 0;
     for (std::uint32_t i = 0; i < taken; ++i) payload += outlet.pending_length[outlet.first + i];
     outlet.first += taken;

@@ -10,7 +10,8 @@
 
 namespace joinleaf::dataplane {
 
-/// How long a port that takes nothing is waited for, a turn at a time, before frames are dropped.
+/// How long a port that takes nothing, from whomever, is waited for, a turn at a time, before
+/// frames are dropped. While it takes a little, who sends waits for its turn.
 inline constexpr Duration kTransmitPatience = std::chrono::milliseconds(100);
 
 /// Hands the lane's control frames to the port and acknowledges those it took, with the time of

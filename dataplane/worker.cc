@@ -144,12 +144,12 @@ void Worker::apply(const Command& command, Instant now) noexcept {
             [&](const ReplaceFilter& c) { c.subscription->set_filter(*c.filter); },
             [&](const SetLoopback& c) { c.subscription->loopback = c.on; },
             [&](const AddOutlet& c) {
-                auto& outlets = lanes_[c.lane]->outlets;
-                done = outlets.size() < Lane::kMaxOutlets;
-                if (done) outlets.push_back(c.outlet);
+                Lane& lane = *lanes_[c.lane];
+                done = lane.outlets.size() < Lane::kMaxOutlets;
+                if (done) lane.add_outlet(*c.outlet);
             },
             [&](const RemoveOutlet& c) {
-                std::erase(lanes_[c.lane]->outlets, c.outlet);
+                lanes_[c.lane]->remove_outlet(*c.outlet);
                 close_outlet(*lanes_[c.lane], *c.outlet);
             },
             [&](const ReplaceHeader& c) {

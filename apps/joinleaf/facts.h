@@ -102,6 +102,7 @@ struct Summary {
     bool moves_its_own = true;                        ///< a root sends, a leaf receives
     bool moves_besides = false;                       ///< a root receives, a leaf sends
     std::optional<std::vector<SenderFacts>> senders;  ///< of a root that receives
+    std::vector<WorkerStatus> workers;
     double resident_mb = 0;
 };
 

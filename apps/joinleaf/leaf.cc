@@ -23,11 +23,11 @@ constexpr auto kLinger = 100ms;           // after the last datagram was let out
 constexpr int kLookMs = 20;               // of a leaf that only sends
 constexpr auto kLongestHeldBack = 100ms;  // of a stream too thin to fill the output's buffer
 
-/// Takes datagrams off the queue and appends them to the output.
+/// Takes datagrams off the queues and appends them to the output.
 class Subscriber {
 public:
-    Subscriber(const LeafOptions& options, Receiver& receiver, Output output)
-        : options_(options), receiver_(receiver), output_(std::move(output)) {
+    Subscriber(const LeafOptions& options, std::span<Receiver> receivers, Output output)
+        : options_(options), receivers_(receivers), output_(std::move(output)) {
         first_of_join_.resize(std::max<std::size_t>(options.groups.size(), 1));
     }
 
@@ -69,14 +69,19 @@ private:
         return options_.count && taken_.datagrams >= *options_.count;
     }
 
+    /// From each queue a burst. Returns whether there was any.
     bool take_burst() {
-        return receiver_.consume([this](std::span<const Datagram> datagrams) {
-            for (const auto& datagram : datagrams) {
-                if (is_complete()) return;
-                output_.append(datagram);
-                note_arrival(datagram);
-            }
-        }) != 0;
+        std::size_t taken = 0;
+        for (auto& receiver : receivers_) {
+            taken += receiver.consume([this](std::span<const Datagram> datagrams) {
+                for (const auto& datagram : datagrams) {
+                    if (is_complete()) return;
+                    output_.append(datagram);
+                    note_arrival(datagram);
+                }
+            });
+        }
+        return taken != 0;
     }
 
     void note_arrival(const Datagram& datagram) {
@@ -97,7 +102,7 @@ private:
     }
 
     const LeafOptions& options_;
-    Receiver& receiver_;
+    std::span<Receiver> receivers_;
     Output output_;
     Idle idle_;
     Ticker::Taken taken_;
@@ -140,6 +145,9 @@ public:
     void end(std::string_view reason);
 
 private:
+    void open_receivers();
+    /// Where what the n-th join brings arrives; none where nothing is received.
+    [[nodiscard]] Receiver* receiver_of(std::size_t join);
     void join_groups();
     void begin_to_send();
     /// Empty: it goes on.
@@ -157,7 +165,7 @@ private:
     Surroundings& around_;
     std::optional<Input> input_;
     Runtime runtime_;
-    Receiver receiver_;
+    std::vector<Receiver> receivers_;  ///< one for each queue that groups are spread over
     std::optional<Subscriber> subscriber_;
     std::optional<RootedLeaf> session_;
     std::vector<Member> members_;
@@ -173,12 +181,11 @@ void Leaf::join() {
     if (options_.output) {
         Output output = Output::open(*options_.output);
         output.stop_waiting_on(around_.signals.fd());
-        receiver_ =
-            must(runtime_.open_receiver({.capacity = kReceiveQueue}), "open a receive queue");
-        subscriber_.emplace(options_, receiver_, std::move(output));
+        open_receivers();
+        subscriber_.emplace(options_, receivers_, std::move(output));
     }
     if (options_.admission) {
-        session_.emplace(runtime_, options_, options_.output ? &receiver_ : nullptr, around_);
+        session_.emplace(runtime_, options_, options_.output ? &receivers_[0] : nullptr, around_);
         if (auto connected = session_->enter()) {
             members_.push_back({session_->socket(), *std::move(connected)});
         }
@@ -190,12 +197,27 @@ void Leaf::join() {
     if (input_ && !members_.empty()) begin_to_send();
 }
 
+// A root's session is one group.
+void Leaf::open_receivers() {
+    const std::size_t groups = std::max<std::size_t>(options_.groups.size(), 1);
+    const std::size_t queues = std::min(options_.port.queues, groups);
+    for (std::size_t queue = 0; queue < queues; ++queue) {
+        receivers_.push_back(
+            must(runtime_.open_receiver({.queue = queue, .capacity = kReceiveQueue / queues}),
+                 "open a receive queue"));
+    }
+}
+
+Receiver* Leaf::receiver_of(std::size_t join) {
+    return receivers_.empty() ? nullptr : &receivers_[join % receivers_.size()];
+}
+
 void Leaf::join_groups() {
     const bool only_named = options_.output && options_.sources.mode() == FilterMode::include;
     for (const auto group : options_.groups) {
         Socket socket = must(runtime_.open({.scheme = only_named ? kSourceSpecific : kAnySource,
                                             .cookie = members_.size(),
-                                            .receiver = options_.output ? &receiver_ : nullptr,
+                                            .receiver = receiver_of(members_.size()),
                                             .sender = sender_options(options_.publishing)}),
                              "open a socket");
         must(socket.set_scope(options_.scope), fmt::format("set the scope to {}", options_.scope));
@@ -320,6 +342,7 @@ Summary Leaf::summary_of(Status status) const {
                     .port = std::move(status.ports.at(0)),
                     .moves_its_own = subscriber_.has_value(),
                     .moves_besides = input_.has_value(),
+                    .workers = std::move(status.workers),
                     .resident_mb = resident_megabytes()};
     const Ticker::Taken taken = subscriber_ ? subscriber_->taken() : Ticker::Taken{};
     summary.port.counters.delivered = taken.datagrams;

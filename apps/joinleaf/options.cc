@@ -25,11 +25,17 @@ std::uint64_t whole(const Typed::Text& text, std::string_view option, std::uint6
     return text ? valid(parse_whole(option, *text, least, most)) : unset;
 }
 
+constexpr std::uint64_t kLongestSleepUs = std::chrono::microseconds(kLongestIdleSleep).count();
+/// More than any NIC has.
+constexpr std::uint64_t kMostQueues = 1024;
+
 CommonOptions common_options(const Typed& typed) {
     CommonOptions common;
     for (const auto& cpu : typed.cpus) {
         common.cpus.push_back(static_cast<unsigned>(valid(parse_whole("--cpu", cpu, 0, 1023))));
     }
+    common.idle_sleep = std::chrono::microseconds(
+        whole(typed.idle_sleep, "--idle-sleep-us", 0, kLongestSleepUs, 0));
     if (typed.eal) common.eal_arguments = valid(parse_words("--eal", *typed.eal));
     common.json = typed.json;
     common.quiet = typed.quiet;
@@ -46,6 +52,7 @@ PortOptions port_options(const Typed& typed) {
     }
     if (typed.vlan) port.vlan = valid("--vlan", net::VlanStack::parse(*typed.vlan)).to_string();
     port.mtu = static_cast<std::uint16_t>(whole(typed.mtu, "--mtu", 68, 65535, port.mtu));
+    port.queues = whole(typed.queues, "--queues", 1, kMostQueues, port.queues);
     port.robustness =
         static_cast<std::uint8_t>(whole(typed.robustness, "--robustness", 1, 7, port.robustness));
     port.minimum_igmp_version = static_cast<std::uint8_t>(
@@ -54,10 +61,22 @@ PortOptions port_options(const Typed& typed) {
     return port;
 }
 
+/// A worker for each queue, and a CPU for each worker.
+void check_cpus(const CommonOptions& common, const PortOptions& port) {
+    if (common.cpus.empty() || common.cpus.size() == port.queues) return;
+    throw WrongUse(fmt::format(
+        "--queues {} and --cpu ({} given) do not fit: each queue has a worker on a CPU of its own; "
+        "name as many, or leave --cpu out",
+        port.queues, common.cpus.size()));
+}
+
 Publishing publishing_options(const Typed& typed, std::string input, std::uint16_t mtu) {
     Publishing publishing{.input = std::move(input),
                           .packets_per_second = whole(typed.rate, "--rate", 1, 1'000'000'000, 0),
                           .udp_checksum = !typed.no_udp_checksum};
+    if (typed.bit_rate) {
+        publishing.bits_per_second = valid(parse_bit_rate("--bit-rate", *typed.bit_rate));
+    }
     if (typed.chunk) {
         const auto chunk = valid(parse_whole("--chunk", *typed.chunk, 1, 65507));
         valid(check_chunk(chunk, mtu));
@@ -67,7 +86,8 @@ Publishing publishing_options(const Typed& typed, std::string input, std::uint16
 }
 
 void refuse_without_sending(const Typed& typed, std::string_view option) {
-    const auto stray = first_given({{"--rate", &typed.rate}, {"--chunk", &typed.chunk}});
+    const auto stray = first_given(
+        {{"--rate", &typed.rate}, {"--bit-rate", &typed.bit_rate}, {"--chunk", &typed.chunk}});
     const std::string_view flag = typed.no_udp_checksum ? "--no-udp-checksum" : stray;
     if (!flag.empty()) {
         throw WrongUse(fmt::format("{} is for what is sent; add {} FILE", flag, option));
@@ -82,6 +102,7 @@ RootOptions root_options(const Typed& typed) {
     const auto group =
         valid("--group", GroupEndpoint::parse(needed(typed.group, "--group", "239.1.1.1:5000")));
     RootOptions root{.common = common_options(typed), .port = port_options(typed), .group = group};
+    check_cpus(root.common, root.port);
     root.scope = scope_of(typed, root.scope);
     root.linger = std::chrono::milliseconds(whole(typed.linger, "--linger-ms", 0, 3'600'000,
                                                   static_cast<std::uint64_t>(root.linger.count())));
@@ -143,6 +164,7 @@ LeafOptions leaf_options(const Typed& typed) {
     for (const auto group : leaf.groups) valid(check_join(group, leaf.sources));
     leaf.common = common_options(typed);
     leaf.port = port_options(typed);
+    check_cpus(leaf.common, leaf.port);
     if (typed.output || !typed.send) {
         leaf.output = needed(typed.output, "--output", "copy.bin (or - or null)");
     }
@@ -201,12 +223,16 @@ void add_port(CLI::App& app, Typed& typed) {
         "router for unicast beyond the subnet, as in 10.0.0.1");
     add(app, kPort, "--vlan", typed.vlan, "ID", "VLAN tag, or outer and inner as in 100.200");
     add(app, kPort, "--mtu", typed.mtu, "OCTETS", "largest IPv4 packet; 1500 unless given");
+    add(app, kPort, "--queues", typed.queues, "N",
+        "queues each way, each with a worker and a CPU; 1 unless given");
 }
 
 void add_run(CLI::App& app, Typed& typed) {
     constexpr auto kRun = "How it runs";
     add(app, kRun, "--cpu", typed.cpus, "N...",
-        "CPU of the polling worker; the last one unless given");
+        "CPU of each polling worker; the last ones unless given");
+    add(app, kRun, "--idle-sleep-us", typed.idle_sleep, "US",
+        "a worker with nothing to do sleeps so long between looks; 0");
     add(app, kRun, "--eal", typed.eal, "\"ARGS\"", "more arguments for DPDK's EAL");
     add_flag(app, kRun, "--json", typed.json,
              "events and a summary as JSON lines on standard output");
@@ -261,6 +287,8 @@ void add_pace(CLI::App& app, const char* group, Typed& typed) {
         "payload of a datagram; the most that fits unless given");
     add(app, group, "--rate", typed.rate, "PPS",
         "datagrams a second; as fast as the port takes unless given");
+    add(app, group, "--bit-rate", typed.bit_rate, "BPS",
+        "bits a second on the wire, as in 500M or 2.5G; no limit");
     add_flag(app, group, "--no-udp-checksum", typed.no_udp_checksum, "send UDP checksum 0");
 }
 

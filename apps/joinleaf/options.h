@@ -25,6 +25,7 @@ inline constexpr std::uint32_t kHeaderOctets = 28;
 /// What every command takes.
 struct CommonOptions {
     std::vector<unsigned> cpus;
+    std::chrono::microseconds idle_sleep{0};  ///< of a worker with nothing to do
     std::vector<std::string> eal_arguments;
     bool json = false;
     bool quiet = false;
@@ -34,6 +35,7 @@ struct CommonOptions {
 struct Publishing {
     std::string input;                     ///< a path, or "-"
     std::uint64_t packets_per_second = 0;  ///< 0: as fast as the port takes them
+    std::uint64_t bits_per_second = 0;     ///< of whole frames on the wire; 0: no limit
     std::optional<std::uint32_t> chunk;    ///< unset: the largest payload that fits the MTU
     bool udp_checksum = true;
 };

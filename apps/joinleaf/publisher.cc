@@ -25,6 +25,7 @@ SenderOptions sender_options(const std::optional<Publishing>& publishing) {
     if (!publishing) return {};
     return {.capacity = kQueue,
             .packets_per_second = publishing->packets_per_second,
+            .bits_per_second = publishing->bits_per_second,
             .udp_checksum = publishing->udp_checksum};
 }
 

@@ -30,6 +30,12 @@ Json json_of(const SenderFacts& sender) {
             {"octets", sender.octets}};
 }
 
+Json json_of(const WorkerStatus& worker) {
+    const bool has_run = worker.running > Duration::zero();
+    const double share = has_run ? std::chrono::duration<double>(worker.busy) / worker.running : 0;
+    return {{"lcore", worker.lcore}, {"busy_share", rounded(share)}, {"turns", worker.turns}};
+}
+
 }  // namespace
 
 Json json_of(const DropCounts& drops) {
@@ -49,7 +55,8 @@ Json json_of(const PortStatus& port) {
             {"filter_mode", name(port.filter_mode)},
             {"link_up", port.link_up},
             {"offloads", port.offloads},
-            {"queues", port.queues}};
+            {"queues", port.queues},
+            {"steered_groups", port.steered_groups}};
 }
 
 Json json_of(Role role, const Started& started) {
@@ -182,7 +189,9 @@ Json json_of(Role role, const Summary& summary) {
               {"port", json_of(summary.port)},
               {"querier", json_of(summary.port.querier)},
               {"igmp", nonzero(summary.port.igmp)},
+              {"workers", Json::array()},
               {"resident_mb", rounded(summary.resident_mb)}};
+    for (const auto& worker : summary.workers) json["workers"].push_back(json_of(worker));
     if (const auto& leaves = summary.leaves) {
         json["leaves"] = {{"joined", leaves->joined},
                           {"left", leaves->left},

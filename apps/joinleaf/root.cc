@@ -206,6 +206,7 @@ Summary Root::summary_of(Status status) const {
                     .joins = {connected_},
                     .moves_its_own = input_.has_value(),
                     .moves_besides = collector_ != nullptr,
+                    .workers = std::move(status.workers),
                     .resident_mb = resident_megabytes()};
     auto& counters = summary.port.counters;
     if (publisher_) {

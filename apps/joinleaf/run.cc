@@ -2,8 +2,10 @@
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/run.h>
+#include <dataplane/dpdk/eal.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 
@@ -66,7 +68,18 @@ Runtime start_runtime(const CommonOptions& common, std::vector<PortOptions> port
     const auto remarks = std::make_shared<Remarks>(surroundings.report);
     RuntimeOptions options;
     options.ports = std::move(ports);
+    for (const auto& port : options.ports) {
+        options.workers = std::max(options.workers, port.queues);
+    }
     options.cpus = common.cpus;
+    if (const auto usable = dataplane::dpdk::usable_cpus().size();
+        common.cpus.empty() && options.workers > usable) {
+        throw Failure(
+            fmt::format("--queues: {} workers need as many CPUs, and this process may run on {}; "
+                        "ask for fewer queues, or name CPUs to share with --cpu",
+                        options.workers, usable));
+    }
+    options.idle_sleep = common.idle_sleep;
     options.eal_arguments = common.eal_arguments;
     options.log = [remarks](std::string_view line) { remarks->add(line); };
     Runtime runtime = Runtime::start(std::move(options));

@@ -18,14 +18,14 @@ namespace joinleaf::app {
 struct Typed {
     using Text = std::optional<std::string>;
     std::vector<std::string> cpus;
-    Text eal;
+    Text eal, idle_sleep;
     bool json = false;
     bool quiet = false;
 
-    Text port, address, gateway, vlan, mtu, robustness, igmp_version;
+    Text port, address, gateway, vlan, mtu, queues, robustness, igmp_version;
     bool require_router_alert = false;
 
-    Text group, scope, rate, chunk, linger, input, send;
+    Text group, scope, rate, bit_rate, chunk, linger, input, send;
     bool no_udp_checksum = false;
 
     std::vector<std::string> joins, sources, excludes;

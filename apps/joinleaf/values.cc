@@ -36,6 +36,27 @@ Parsed<std::uint64_t> parse_whole(std::string_view option, std::string_view text
                                       option, text, least, most));
 }
 
+Parsed<std::uint64_t> parse_bit_rate(std::string_view option, std::string_view text) {
+    constexpr double kSlowest = 1e3;  // a frame of 1500 octets takes twelve seconds
+    constexpr double kFastest = 1e12;
+    constexpr std::string_view kUnits = "kMG";
+    std::string_view digits = text;
+    double unit = 1;
+    if (const auto found = text.empty() ? kUnits.npos : kUnits.find(text.back());
+        found != kUnits.npos) {
+        unit = std::pow(1000, static_cast<double>(found + 1));
+        digits.remove_suffix(1);
+    }
+    const auto bits = number_in<double>(digits).value_or(0) * unit;
+    if (bits >= kSlowest && bits <= kFastest) {  // not a number is neither
+        return static_cast<std::uint64_t>(std::llround(bits));
+    }
+    return tl::unexpected(
+        fmt::format("{}: '{}' will not do; use bits per second from 1k to 1000G, as in 500M or "
+                    "2.5G",
+                    option, text));
+}
+
 Parsed<Duration> parse_seconds(std::string_view option, std::string_view text) {
     const auto seconds = number_in<double>(text);
     if (!seconds || !std::isfinite(*seconds) || *seconds <= 0 || *seconds > kLongestSeconds) {

@@ -18,6 +18,9 @@ namespace joinleaf::app {
 [[nodiscard]] Parsed<std::uint64_t> parse_whole(std::string_view option, std::string_view text,
                                                 std::uint64_t least, std::uint64_t most);
 
+/// Bits per second, as in 500M or 2.5G: k, M and G are powers of a thousand.
+[[nodiscard]] Parsed<std::uint64_t> parse_bit_rate(std::string_view option, std::string_view text);
+
 /// Seconds, with a fraction if wanted; above zero.
 [[nodiscard]] Parsed<Duration> parse_seconds(std::string_view option, std::string_view text);
 

@@ -41,6 +41,8 @@ struct PortOptions {
     std::uint8_t minimum_igmp_version = 1;
 };
 
+inline constexpr std::chrono::milliseconds kLongestIdleSleep{50};
+
 struct RuntimeOptions {
     std::vector<PortOptions> ports;
     std::size_t workers = 1;
@@ -48,7 +50,7 @@ struct RuntimeOptions {
     /// left to the control thread.
     std::vector<unsigned> cpus;
     /// How long a worker with nothing to do sleeps between looks; zero: it polls without rest, for
-    /// the least delay.
+    /// the least delay. At most kLongestIdleSleep, or start() fails: control frames wait for it.
     std::chrono::microseconds idle_sleep{0};
     std::vector<std::string> eal_arguments;  ///< more arguments for the EAL, as given to --eal
     /// Subscriptions (socket, group, port) per port; a join beyond gives no_buffer_space.

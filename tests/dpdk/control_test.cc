@@ -1,7 +1,6 @@
 // What the port itself answers: ARP, echo and IGMP queries; and that a flood of them harms no data.
 #include <net/arp.h>
 #include <net/icmp.h>
-#include <rte_ethdev.h>
 
 #include <thread>
 
@@ -17,39 +16,8 @@ const JoinOptions kListen{.direction = Direction::receiver_only};
 
 class Answering : public OnTheWire {
 protected:
-    std::optional<net::ArpMessage> arp_in(const Bytes& frame) {
-        const auto ethernet = net::parse_ethernet(frame);
-        if (!ethernet || ethernet->ethertype != net::ethertype::kArp) return std::nullopt;
-        const auto message = net::parse_arp(ethernet->payload);
-        return message ? std::optional(*message) : std::nullopt;
-    }
-    Bytes arp_request(Ipv4Address target, MacAddress to, net::VlanStack vlan = {}) {
-        Bytes frame(128);
-        frame.resize(net::build_arp_frame({kPeerMac, to, vlan},
-                                          net::arp_request(kPeerMac, kPeerAddress, target), frame)
-                         .value());
-        return frame;
-    }
-    Bytes echo_request(std::span<const std::byte> data) {
-        Bytes icmp(net::kIcmpEchoHeaderSize + data.size());
-        net::emit_icmp_echo({.id = 1, .sequence = 2, .data = data}, icmp);
-        Bytes frame(2048);
-        frame.resize(net::build_control_frame({kPeerMac, mac()},
-                                              {.source = kPeerAddress,
-                                               .destination = kOwnAddress,
-                                               .protocol = net::ip_protocol::kIcmp,
-                                               .ttl = 64},
-                                              icmp, frame)
-                         .value());
-        return frame;
-    }
     std::optional<Heard> echo_reply() {
-        return network_.hear_until([](const Heard& heard) {
-            const auto ethernet = net::parse_ethernet(heard.bytes);
-            if (!ethernet || ethernet->ethertype != net::ethertype::kIpv4) return false;
-            const auto ip = net::parse_ipv4(ethernet->payload);
-            return ip && ip->header.protocol == net::ip_protocol::kIcmp;
-        });
+        return network_.hear_until([](const Heard& heard) { return is_echo(heard.bytes); });
     }
 };
 
@@ -166,21 +134,7 @@ TEST_F(Answering, AFloodOfQueriesLosesNoData) {
     EXPECT_EQ(after.delivered, kDatagrams);
 }
 
-// The link of a port, taken away and given back as a cable would be.
-class Link : public Answering {
-protected:
-    /// The ring driver's own switch.
-    void set_link(bool up) {
-        bool found = false;
-        for (std::uint16_t id = 0; id < RTE_MAX_ETHPORTS; ++id) {
-            if (rte_eth_dev_is_valid_port(id) == 0) continue;
-            found = true;
-            ASSERT_EQ(up ? rte_eth_dev_set_link_up(id) : rte_eth_dev_set_link_down(id), 0);
-        }
-        ASSERT_TRUE(found);
-        EXPECT_TRUE(eventually([&] { return runtime().status().ports[0].link_up == up; }));
-    }
-};
+class Link : public Answering {};
 
 TEST_F(Link, WithoutALinkAJoinIsNetworkDown) {
     start();

@@ -1,6 +1,10 @@
 #include "tests/dpdk/on_the_wire.h"
 
+#include <net/icmp.h>
+#include <rte_ethdev.h>
+
 #include <cstring>
+#include <numeric>
 
 namespace joinleaf::test {
 
@@ -47,6 +51,57 @@ Receiver OnTheWire::open_receiver(std::size_t capacity) {
     auto receiver = runtime().open_receiver({.capacity = capacity});
     EXPECT_TRUE(receiver) << error_of(receiver).message();
     return receiver ? std::move(*receiver) : Receiver();
+}
+
+Bytes OnTheWire::arp_request(Ipv4Address target, MacAddress to, const net::VlanStack& vlan) {
+    Bytes frame(128);
+    frame.resize(net::build_arp_frame({kPeerMac, to, vlan},
+                                      net::arp_request(kPeerMac, kPeerAddress, target), frame)
+                     .value());
+    return frame;
+}
+
+Bytes OnTheWire::echo_request(std::span<const std::byte> data) {
+    Bytes icmp(net::kIcmpEchoHeaderSize + data.size());
+    net::emit_icmp_echo({.id = 1, .sequence = 2, .data = data}, icmp);
+    Bytes frame(2048);
+    frame.resize(net::build_control_frame({kPeerMac, mac()},
+                                          {.source = kPeerAddress,
+                                           .destination = kOwnAddress,
+                                           .protocol = net::ip_protocol::kIcmp,
+                                           .ttl = 64},
+                                          icmp, frame)
+                     .value());
+    return frame;
+}
+
+std::optional<net::ArpMessage> OnTheWire::arp_in(const Bytes& frame) {
+    const auto ethernet = net::parse_ethernet(frame);
+    if (!ethernet || ethernet->ethertype != net::ethertype::kArp) return std::nullopt;
+    const auto message = net::parse_arp(ethernet->payload);
+    return message ? std::optional(*message) : std::nullopt;
+}
+
+bool OnTheWire::is_echo(const Bytes& frame) {
+    const auto ethernet = net::parse_ethernet(frame);
+    if (!ethernet || ethernet->ethertype != net::ethertype::kIpv4) return false;
+    const auto ip = net::parse_ipv4(ethernet->payload);
+    return ip && ip->header.protocol == net::ip_protocol::kIcmp;
+}
+
+std::uint64_t OnTheWire::all_drops(const PortCounters& counters) {
+    return std::accumulate(counters.drops.begin(), counters.drops.end(), std::uint64_t{0});
+}
+
+void OnTheWire::set_link(bool up) {
+    bool found = false;
+    for (std::uint16_t id = 0; id < RTE_MAX_ETHPORTS; ++id) {
+        if (rte_eth_dev_is_valid_port(id) == 0) continue;
+        found = true;
+        ASSERT_EQ(up ? rte_eth_dev_set_link_up(id) : rte_eth_dev_set_link_down(id), 0);
+    }
+    ASSERT_TRUE(found);
+    EXPECT_TRUE(eventually([&] { return runtime().status().ports[0].link_up == up; }));
 }
 
 void OnTheWire::publish(Sender& sender, std::string_view text) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <joinleaf/runtime.h>
+#include <net/arp.h>
 
 #include <functional>
 #include <optional>
@@ -43,6 +44,15 @@ protected:
     [[nodiscard]] Socket join(GroupEndpoint endpoint, SocketOptions options,
                               const JoinOptions& how = {});
     [[nodiscard]] Receiver open_receiver(std::size_t capacity = 1024);
+    /// What the peer asks: who has `target`; an echo of `data`.
+    [[nodiscard]] static Bytes arp_request(Ipv4Address target, MacAddress to,
+                                           const net::VlanStack& vlan = {});
+    [[nodiscard]] Bytes echo_request(std::span<const std::byte> data);
+    [[nodiscard]] static std::optional<net::ArpMessage> arp_in(const Bytes& frame);
+    [[nodiscard]] static bool is_echo(const Bytes& frame);
+    /// Takes the port's link away, or gives it back, as a cable would: by the ring driver's own
+    /// switch. Returns when that has been noticed.
+    void set_link(bool up);
     /// Writes and sends one datagram.
     void publish(Sender& sender, std::string_view text);
     /// The payloads that wait, once there are `n` of them or time is up.
@@ -51,6 +61,7 @@ protected:
     [[nodiscard]] std::uint64_t drops(DropReason why) {
         return counters().drops[static_cast<std::size_t>(why)];
     }
+    [[nodiscard]] static std::uint64_t all_drops(const PortCounters& counters);
     [[nodiscard]] Runtime& runtime() { return *runtime_; }
     [[nodiscard]] MacAddress mac() { return runtime().status().ports.at(0).mac; }
 

@@ -2,7 +2,6 @@
 #include <atomic>
 #include <cstdio>
 #include <fstream>
-#include <numeric>
 #include <thread>
 
 #include "tests/dpdk/on_the_wire.h"
@@ -19,9 +18,6 @@ protected:
         network_.send(frame_of({.destination = endpoint.group.address(),
                                 .destination_mac = MacAddress::of_group(endpoint.group),
                                 .payload = bytes_of_text(text)}));
-    }
-    static std::uint64_t all_drops(const PortCounters& counters) {
-        return std::accumulate(counters.drops.begin(), counters.drops.end(), std::uint64_t{0});
     }
     /// Waits until the port has received `n` frames; returns the counters then.
     PortCounters when_received(std::uint64_t n) {

@@ -69,6 +69,11 @@ TEST(Start, TheFirstRuntimeStartsTheEalAndLaterOnesUseIt) {
     wrong.ports[1].worker = 7;
     EXPECT_THAT(failure_of(wrong), HasSubstr("given to worker 7"));
 
+    wrong.idle_sleep = 50001us;
+    EXPECT_THAT(failure_of(wrong),
+                HasSubstr("cannot sleep for 50001 us when idle; use 0 to 50000"));
+    wrong.idle_sleep = 0us;
+
     cpu_set_t before;
     ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
     wrong.ports[1].worker = 0;

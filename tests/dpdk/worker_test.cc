@@ -167,6 +167,50 @@ TEST_F(HandTurned, StoppedWithFramesInHand) {
     EXPECT_EQ(pool_.in_use(), 0u);
 }
 
+// Whoever looks for room after one has come free finds it, turn by turn: with many outlets hardly
+// ever the control frames, were it not their turn.
+TEST_F(HandTurned, ControlFramesAndDataGetScarceRoomByTurns) {
+    struct FreesASlot {
+        Network& network;
+        static std::size_t call(void* self, std::span<SendBuffer>, Instant) noexcept {
+            std::array<dpdk::Packet*, 1> packet{};
+            if (static_cast<FreesASlot*>(self)->network.end().receive(packet) == 1) {
+                dpdk::free(packet[0]);
+            }
+            return 0;
+        }
+    } frees{network_};
+    Source source{.gives = 32};
+    Outlet busy(header(port_->mac()));
+    Outlet late(header(port_->mac()));
+    Outlet between(header(port_->mac()));
+    busy.inline_source = {Source::call, &source};
+    between.inline_source = {FreesASlot::call, &frees};
+    late.inline_source = {Source::call, &source};
+    for (auto* outlet : {&busy, &between, &late}) outlet->payload_capacity = 1472;
+    network_.stop_listening();
+    command(0, AddOutlet{0, &busy});
+    command(1, AddOutlet{0, &between});
+    command(2, AddOutlet{0, &late});
+    turn();
+    static_cast<void>(answers());
+    const auto sent_before = busy.sent + late.sent;
+    constexpr std::uint64_t kFrames = 10;
+    for (std::uint64_t i = 0; i < kFrames; ++i) command(i, TransmitFrame{0, control_frame()});
+    std::size_t done = 0;
+    int turns = 0;
+    for (; done < kFrames && turns < 100; ++turns) {
+        turn();
+        done += answers().size();
+    }
+    EXPECT_EQ(done, kFrames);
+    EXPECT_LE(turns, 2 * static_cast<int>(kFrames) + 1);
+    EXPECT_GE(busy.sent + late.sent - sent_before, kFrames - 1);  // nor does data starve
+    EXPECT_EQ(dropped(DropReason::transmit_ring_full), 0u);
+    for (auto* outlet : {&busy, &between, &late}) command(9, RemoveOutlet{0, outlet});
+    turn();
+}
+
 // What the port does not take stays in order, and is offered again.
 TEST_F(HandTurned, APortThatTakesAFewGetsTheRestLater) {
     Source source{.gives = 32};

@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 Invocation typed(const std::string& line) {
     std::istringstream words(line);
@@ -83,6 +84,52 @@ TEST(RootOptions, TakeEverythingElse) {
     EXPECT_THAT(root.common.cpus, ElementsAre(1u));
     EXPECT_TRUE(root.common.json);
     EXPECT_TRUE(root.common.quiet);
+}
+
+// Each queue has a worker, and each worker a CPU.
+TEST(Queues, TakeAsManyCpus) {
+    EXPECT_EQ(accepted<LeafOptions>(kAnyLeaf).port.queues, 1u);
+    EXPECT_EQ(accepted<LeafOptions>(kAnyLeaf + "--queues 4").port.queues, 4u);
+    const auto root = accepted<RootOptions>(kRoot + "--queues 2 --cpu 3 --cpu 5");
+    EXPECT_EQ(root.port.queues, 2u);
+    EXPECT_THAT(root.common.cpus, ElementsAre(3u, 5u));
+    for (const auto& line : {kRoot + "--queues 2 --cpu 3", kAnyLeaf + "--cpu 3 --cpu 5"}) {
+        EXPECT_THAT(refused(line), HasSubstr("each queue has a worker on a CPU of its own; name "
+                                             "as many, or leave --cpu out"));
+    }
+    EXPECT_THAT(refused(kAnyLeaf + "--queues 0"),
+                HasSubstr("--queues: '0' will not do; use a whole number from 1 to 1024"));
+}
+
+TEST(BitRate, HasUnits) {
+    const auto rate = [](const std::string& text) {
+        return accepted<RootOptions>(kRoot + "--bit-rate " + text).publishing->bits_per_second;
+    };
+    EXPECT_EQ(accepted<RootOptions>(kRoot).publishing->bits_per_second, 0u);
+    EXPECT_EQ(rate("1000"), 1000u);
+    EXPECT_EQ(rate("64k"), 64'000u);
+    EXPECT_EQ(rate("500M"), 500'000'000u);
+    EXPECT_EQ(rate("2.5G"), 2'500'000'000u);
+    EXPECT_EQ(rate("1000G"), 1'000'000'000'000u);
+    EXPECT_EQ(accepted<LeafOptions>(kAnyLeaf + "--send f --bit-rate 1M --rate 7")
+                  .publishing->bits_per_second,
+              1'000'000u);
+    for (const auto* text : {"999", "0", "-5M", "nan", "inf", "1001G", "1T", "M", "1Mbit", "1 G"}) {
+        EXPECT_THAT(refused(kRoot + "--bit-rate " + text), Not(HasSubstr("accepted"))) << text;
+    }
+    EXPECT_THAT(refused(kRoot + "--bit-rate fast"),
+                HasSubstr("--bit-rate: 'fast' will not do; use bits per second from 1k to 1000G, "
+                          "as in 500M or 2.5G"));
+    EXPECT_THAT(refused(kAnyLeaf + "--bit-rate 1M"),
+                HasSubstr("--bit-rate is for what is sent; add --send FILE"));
+}
+
+TEST(IdleSleep, IsShortEnoughForControlFrames) {
+    EXPECT_EQ(accepted<LeafOptions>(kAnyLeaf).common.idle_sleep, 0us);
+    EXPECT_EQ(accepted<LeafOptions>(kAnyLeaf + "--idle-sleep-us 200").common.idle_sleep, 200us);
+    EXPECT_THAT(refused(kAnyLeaf + "--idle-sleep-us 50001"),
+                HasSubstr("--idle-sleep-us: '50001' will not do; use a whole number from 0 to "
+                          "50000"));
 }
 
 TEST(RootOptions, RefuseAChunkLargerThanTheMtuCarries) {

@@ -195,7 +195,11 @@ TEST(ReportJson, StatusNamesTheDropsThatAreNotZero) {
 
 TEST(ReportJson, Summary) {
     auto join = connected();
-    Summary summary{.seconds = 2, .port = port(), .joins = {join}, .resident_mb = 99.5};
+    Summary summary{.seconds = 2,
+                    .port = port(),
+                    .joins = {join},
+                    .workers = {{.lcore = 1, .turns = 90, .busy = 1s, .running = 3s}, {.lcore = 2}},
+                    .resident_mb = 99.5};
     summary.port.querier.heard = true;
     summary.port.querier.address = Ipv4Address(10, 77, 0, 1);
     summary.port.querier.version = 3;
@@ -208,9 +212,10 @@ TEST(ReportJson, Summary) {
         R"("connected_at_ns":123456789,"connect_ms":0.42,"first_datagram_ms":null,"health":null}],)"
         R"("port":{"spec":"eth0","driver":"net_af_packet","mac":"02:00:00:00:00:01",)"
         R"("address":"10.77.0.12/24","mtu":1500,"filter_mode":"promiscuous","link_up":true,)"
-        R"("offloads":["vlan_strip"],"queues":1},)"
+        R"("offloads":["vlan_strip"],"queues":1,"steered_groups":0},)"
         R"("querier":{"heard":true,"address":"10.77.0.1","version":3,"version_in_force":3},"igmp":{},)"
-        R"("resident_mb":99.5})");
+        R"("workers":[{"lcore":1,"busy_share":0.333,"turns":90},)"
+        R"({"lcore":2,"busy_share":0.0,"turns":0}],"resident_mb":99.5})");
     summary.joins[0].first_datagram_ms = 12.25;
     EXPECT_EQ(json_of(Role::leaf, summary)["joins"][0]["first_datagram_ms"], 12.25);
 }
