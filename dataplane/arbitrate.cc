@@ -44,10 +44,11 @@ std::optional<net::MoldSession> Arbiter::session() const noexcept {
 Fate Arbiter::arrive(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
                      Instant now) noexcept {
     assert(line < options_.lines || line == kRepair);
+    now_ = now;
     const Fate fate = judge(line, packet, handle, now);
     ++fates_[static_cast<std::size_t>(fate)];
     if (has_hole()) [[unlikely]]
-        note_passed(now);
+        note_passed();
     return fate;
 }
 
@@ -222,11 +223,11 @@ void Arbiter::raise_edge(std::uint64_t edge, Instant now) noexcept {
 }
 
 // Noted when it happens: hole() may be asked much later.
-void Arbiter::note_passed(Instant now) noexcept {
-    if (!all_have_passed(next_, now)) {
+void Arbiter::note_passed() noexcept {
+    if (!all_have_passed(next_, now_)) {
         passed_at_.reset();
     } else if (!passed_at_) {
-        passed_at_ = now;
+        passed_at_ = now_;
     }
 }
 
@@ -246,7 +247,6 @@ std::optional<Hole> Arbiter::hole() const noexcept {
         hole.range.end = window_.front().first;
         hole.since = window_.front().arrived;
     }
-    if (!hole.passed && all_have_passed(next_, hole.since)) hole.passed = hole.since;
     // A line that still brings what is missing, in turn, has not lost it.
     hole.since = std::max(hole.since, line_progress_at_);
     if (catching_up_) hole.since = std::max(hole.since, progress_at_);
@@ -273,6 +273,7 @@ void Arbiter::lose(SequenceRange range) noexcept {
 
 void Arbiter::give_up(Instant now) noexcept {
     if (const auto lost = hole()) {
+        now_ = now;
         lose(lost->range);
         progress_at_ = now;
     }
@@ -281,6 +282,7 @@ void Arbiter::give_up(Instant now) noexcept {
 void Arbiter::history_begins(std::uint64_t sequence, Instant now) noexcept {
     const auto missing = hole();
     if (!missing || sequence <= next_) return;
+    now_ = now;
     const SequenceRange gone{next_, std::min(sequence, missing->range.end)};
     if (first_session_ && options_.start == StartAt::history && next_ == start_) {
         start_ = gone.end;
@@ -333,6 +335,7 @@ bool Arbiter::next_slowly(FeedItem& item) noexcept {
             return true;
         }
         pending_ = 0;
+        if (has_hole()) note_passed();  // another one, it may be
         return false;
     }
 }

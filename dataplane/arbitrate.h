@@ -215,7 +215,7 @@ private:
     void begin(const net::MoldSession& session, std::uint64_t first_heard, Instant now) noexcept;
     bool begin_next_session(FeedItem& item) noexcept;
     void raise_edge(std::uint64_t edge, Instant now) noexcept;
-    void note_passed(Instant now) noexcept;
+    void note_passed() noexcept;
     [[nodiscard]] bool all_have_passed(std::uint64_t sequence, Instant now) const noexcept;
     void lose(SequenceRange range) noexcept;
     void advance_to(std::uint64_t sequence) noexcept;
@@ -241,6 +241,7 @@ private:
     bool catching_up_ = false;
     bool stopped_ = false;
 
+    Instant now_;  // when something was last told to this
     unsigned pending_ = 0;
     std::optional<HeldPacket> current_;
     std::optional<HeldPacket> late_;
