@@ -26,12 +26,14 @@ std::string_view name(Fate fate) noexcept {
 
 Arbiter::Arbiter(const ArbiterOptions& options)
     : options_(options),
-      lines_(options.lines + 1, Line(options.remembered_ranges)),
       window_(options.window),
       first_copies_(std::bit_ceil(std::max<std::size_t>(options.remembered_packets, 2))),
       first_copy_shift_(64 - static_cast<unsigned>(std::countr_zero(first_copies_.size()))),
       told_gaps_(options.remembered_ranges) {
     assert(options.lines >= 1 && options.lines <= kMaxLines && options.start_sequence >= 1);
+    // One by one: a copy would not keep the room that each line's ranges have.
+    lines_.reserve(options.lines + 1);
+    while (lines_.size() < options.lines + 1) lines_.emplace_back(options.remembered_ranges);
 }
 
 std::optional<net::MoldSession> Arbiter::session() const noexcept {
