@@ -1,0 +1,397 @@
+#include <dataplane/arbitrate.h>
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <utility>
+
+namespace joinleaf::dataplane {
+namespace {
+
+constexpr std::array<std::string_view, kFateCount> kFateNames{
+    "taken",       "held",        "control",       "duplicate", "late",   "before_start",
+    "window_full", "old_session", "other_session", "after_end", "stopped"};
+
+HeldPacket held_packet(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
+                       Instant now) {
+    return {packet.sequence, packet.messages, handle, now, line};
+}
+
+}  // namespace
+
+std::string_view name(Fate fate) noexcept {
+    const auto index = static_cast<std::size_t>(fate);
+    return index < kFateNames.size() ? kFateNames[index] : std::string_view("unknown");
+}
+
+Arbiter::Arbiter(const ArbiterOptions& options)
+    : options_(options),
+      window_(options.window),
+      first_copies_(std::bit_ceil(std::max<std::size_t>(options.remembered_packets, 2))),
+      first_copy_shift_(64 - static_cast<unsigned>(std::countr_zero(first_copies_.size()))),
+      told_gaps_(options.remembered_ranges) {
+    assert(options.lines >= 1 && options.lines <= kMaxLines && options.start_sequence >= 1);
+    // One by one: a copy would not keep the room that each line's ranges have.
+    lines_.reserve(options.lines + 1);
+    while (lines_.size() < options.lines + 1) lines_.emplace_back(options.remembered_ranges);
+}
+
+std::optional<net::MoldSession> Arbiter::session() const noexcept {
+    if (!has_started_) return std::nullopt;
+    return session_;
+}
+
+// ---- What arrives ----
+
+Fate Arbiter::arrive(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
+                     Instant now) noexcept {
+    assert(line < options_.lines || line == kRepair);
+    now_ = now;
+    const Fate fate = judge(line, packet, handle, now);
+    ++fates_[static_cast<std::size_t>(fate)];
+    if (has_hole()) [[unlikely]]
+        note_passed();
+    return fate;
+}
+
+Fate Arbiter::judge(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
+                    Instant now) noexcept {
+    if (!has_started_ || packet.session != session_) [[unlikely]] {
+        const bool follows = !options_.session || packet.session == *options_.session;
+        // An answer says nothing of what is published now.
+        if (!follows || line == kRepair) return Fate::other_session;
+        if (has_started_) return judge_other_session(line, packet, handle, now);
+        begin(packet.session, packet.sequence, now);
+    }
+    Line& from = of(line);
+    const std::uint32_t count = packet.messages.size();
+    ++from.counters.packets;
+    from.counters.received += count;
+    if (line != kRepair) from.follow(packet.sequence, packet.end(), now);
+    if (stopped_) [[unlikely]]
+        return Fate::stopped;
+    if (packet.kind != net::MoldKind::data) [[unlikely]]
+        return judge_control(packet, now);
+    if (end_ && packet.end() > *end_) [[unlikely]]
+        return Fate::after_end;
+    if (packet.end() <= next_) return judge_old(line, packet, handle, now);
+    if (packet.sequence > next_) [[unlikely]]
+        return judge_early(line, packet, handle, now);
+
+    from.counters.won += count;
+    first_copy(packet.sequence) = {packet.sequence, now, line};
+    progress_at_ = now;
+    progress_line_ = line;
+    if (line != kRepair) line_progress_at_ = now;
+    current_ = held_packet(line, packet, handle, now);
+    if (!window_.empty()) pending_ |= kWindow;
+    if (end_) pending_ |= kEnd;
+    return Fate::taken;
+}
+
+void Arbiter::Line::follow(std::uint64_t first, std::uint64_t end, Instant now) noexcept {
+    heard = now;
+    if (first == next) [[likely]] {
+        next = end;
+        return;
+    }
+    if (next == 0) {  // what was before is not this line's loss
+        next = end;
+    } else if (first > next) {
+        counters.lost += first - next;
+        holes.add({next, first});
+        next = end;
+    } else {
+        while (const auto filled = holes.take({first, end})) {
+            counters.lost -= filled->count();
+            counters.reordered += filled->count();
+        }
+        next = std::max(next, end);
+    }
+}
+
+Fate Arbiter::judge_control(const net::MoldPacket& packet, Instant now) noexcept {
+    raise_edge(packet.sequence, now);
+    // An end before what is known to exist is none.
+    const bool ends = packet.kind == net::MoldKind::end_of_session && packet.sequence == edge_;
+    if (ends && !end_) {
+        end_ = packet.sequence;
+        pending_ |= kEnd;
+    }
+    return Fate::control;
+}
+
+Fate Arbiter::judge_old(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
+                        Instant now) noexcept {
+    if (packet.end() <= start_) return Fate::before_start;
+    const auto lost =
+        told_gaps_.empty() ? std::nullopt : told_gaps_.take({packet.sequence, packet.end()});
+    if (!lost) return duplicate(line, packet, now);
+    if (options_.policy != GapPolicy::deliver_late) return Fate::late;
+    of(line).counters.won += packet.messages.size();
+    late_ = held_packet(line, packet, handle, now);
+    late_range_ = *lost;
+    pending_ |= kLate;
+    return Fate::taken;
+}
+
+Fate Arbiter::judge_early(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
+                          Instant now) noexcept {
+    if (window_.holds(packet.sequence, packet.end())) return duplicate(line, packet, now);
+    if (window_.full()) {
+        raise_edge(packet.end(), now);
+        return Fate::window_full;
+    }
+    of(line).counters.won += packet.messages.size();
+    first_copy(packet.sequence) = {packet.sequence, now, line};
+    window_.insert(held_packet(line, packet, handle, now));
+    held_end_ = std::max(held_end_, packet.end());
+    raise_edge(packet.end(), now);
+    return Fate::held;
+}
+
+Fate Arbiter::duplicate(std::uint8_t line, const net::MoldPacket& packet, Instant now) noexcept {
+    Line& from = of(line);
+    from.counters.duplicates += packet.messages.size();
+    const FirstCopy& first = first_copy(packet.sequence);
+    const bool is_of_two_lines = line != kRepair && first.line != kRepair && first.line != line;
+    if (first.first == packet.sequence && is_of_two_lines) from.skew.record(now - first.arrived);
+    return Fate::duplicate;
+}
+
+// ---- Sessions ----
+
+Fate Arbiter::judge_other_session(std::uint8_t line, const net::MoldPacket& packet,
+                                  PacketHandle handle, Instant now) noexcept {
+    // A line that is behind still brings what is over; it must not lead back there.
+    const auto remembered = std::min(old_session_count_, old_sessions_.size());
+    for (std::size_t i = 0; i < remembered; ++i) {
+        if (old_sessions_[i] == packet.session) return Fate::old_session;
+    }
+    if (stopped_) return Fate::stopped;
+    switch_packet_ = packet;
+    switch_handle_ = handle;
+    switch_line_ = line;
+    switch_at_ = now;
+    pending_ |= kSwitch | kWindow | (end_ && !end_told_ ? kEnd : 0u);
+    return packet.kind == net::MoldKind::data ? Fate::taken : Fate::control;
+}
+
+void Arbiter::begin(const net::MoldSession& session, std::uint64_t first_heard,
+                    Instant now) noexcept {
+    session_ = session;
+    has_started_ = true;
+    session_told_ = false;
+    start_ = 1;
+    if (first_session_) {
+        if (options_.start == StartAt::live) start_ = first_heard;
+        if (options_.start == StartAt::sequence) start_ = options_.start_sequence;
+        catching_up_ = start_ < first_heard;
+    } else {
+        catching_up_ = false;
+    }
+    for (Line& line : lines_) {
+        line.next = first_session_ ? 0 : 1;
+        if (first_session_) line.heard = now;  // those not heard yet may come to life
+        line.holes.clear();
+    }
+    next_ = held_end_ = edge_ = start_;
+    progress_at_ = line_progress_at_ = edge_at_ = Instant::min();
+    progress_line_ = 0;
+    passed_at_.reset();
+    end_.reset();
+    end_told_ = false;
+    told_gaps_.clear();
+    std::ranges::fill(first_copies_, FirstCopy{});
+}
+
+// True: there is something to tell.
+bool Arbiter::begin_next_session(FeedItem& item) noexcept {
+    old_sessions_[old_session_count_++ % old_sessions_.size()] = session_;
+    first_session_ = false;
+    begin(switch_packet_.session, switch_packet_.sequence, switch_at_);
+    const Fate fate = judge(switch_line_, switch_packet_, switch_handle_, switch_at_);
+    if (fate == Fate::taken || fate == Fate::held || fate == Fate::control) return false;
+    item = {.kind = FeedItem::Kind::discard, .handle = switch_handle_, .give_back = true};
+    return true;
+}
+
+// ---- What is missing ----
+
+void Arbiter::raise_edge(std::uint64_t edge, Instant now) noexcept {
+    if (edge <= edge_) return;
+    if (edge_ <= held_end_) edge_at_ = now;
+    edge_ = edge;
+}
+
+// Noted when it happens: hole() may be asked much later.
+void Arbiter::note_passed() noexcept {
+    if (!all_have_passed(next_, now_)) {
+        passed_at_.reset();
+    } else if (!passed_at_) {
+        passed_at_ = now_;
+    }
+}
+
+bool Arbiter::all_have_passed(std::uint64_t sequence, Instant now) const noexcept {
+    return std::all_of(lines_.begin(), lines_.end() - 1, [&](const Line& line) {
+        return line.next > sequence || now - line.heard >= kSilence;
+    });
+}
+
+std::optional<Hole> Arbiter::hole() const noexcept {
+    if (!has_hole() || stopped_) return std::nullopt;
+    Hole hole{.range = {next_, edge_},
+              .since = edge_at_,
+              .passed = passed_at_,
+              .answered = progress_line_ == kRepair};
+    if (!window_.empty()) {
+        hole.range.end = window_.front().first;
+        hole.since = window_.front().arrived;
+    }
+    // A line that still brings what is missing, in turn, has not lost it.
+    hole.since = std::max(hole.since, line_progress_at_);
+    if (catching_up_) hole.since = std::max(hole.since, progress_at_);
+    return hole;
+}
+
+void Arbiter::advance_to(std::uint64_t sequence) noexcept {
+    next_ = sequence;
+    held_end_ = std::max(held_end_, sequence);
+    edge_ = std::max(edge_, sequence);
+    passed_at_.reset();
+    if (catching_up_ && next_ >= edge_) catching_up_ = false;
+}
+
+void Arbiter::lose(SequenceRange range) noexcept {
+    gap_ = range;
+    ++gaps_;
+    lost_ += range.count();
+    told_gaps_.add(range);
+    advance_to(range.end);
+    if (options_.policy == GapPolicy::stop) stopped_ = true;
+    pending_ |= kGap | kWindow | (end_ && !end_told_ ? kEnd : 0u);
+}
+
+void Arbiter::give_up(Instant now) noexcept {
+    if (const auto lost = hole()) {
+        now_ = now;
+        lose(lost->range);
+        progress_at_ = now;
+    }
+}
+
+void Arbiter::history_begins(std::uint64_t sequence, Instant now) noexcept {
+    const auto missing = hole();
+    if (!missing || sequence <= next_) return;
+    now_ = now;
+    const SequenceRange gone{next_, std::min(sequence, missing->range.end)};
+    if (first_session_ && options_.start == StartAt::history && next_ == start_) {
+        start_ = gone.end;
+        advance_to(gone.end);
+        pending_ |= kWindow;
+    } else {
+        lose(gone);
+    }
+    progress_at_ = now;
+}
+
+// ---- What is told ----
+
+bool Arbiter::next_slowly(FeedItem& item) noexcept {
+    for (;;) {
+        if (has_started_ && !session_told_) {
+            session_told_ = true;
+            item = {.kind = FeedItem::Kind::session, .first = start_, .session = session_};
+            return true;
+        }
+        if ((pending_ & kGap) != 0) {
+            pending_ &= ~kGap;
+            item = {.kind = FeedItem::Kind::gap, .first = gap_.first, .count = gap_.count()};
+            return true;
+        }
+        if ((pending_ & kLate) != 0) return next_late(item);
+        if (current_) return deliver_current(item);
+        if ((pending_ & kWindow) != 0) {
+            if (next_held(item)) return true;
+            pending_ &= ~kWindow;
+        }
+        if ((pending_ & kEnd) != 0 && next_ >= *end_ && !end_told_ && !stopped_) {
+            end_told_ = true;
+            item = {.kind = FeedItem::Kind::end, .first = next_};
+            return true;
+        }
+        if ((pending_ & kSwitch) != 0 && !stopped_) {
+            if (const auto lost = hole()) {  // of the old session; nobody will bring it now
+                lose(lost->range);
+                continue;
+            }
+            pending_ = 0;
+            if (begin_next_session(item)) return true;
+            continue;
+        }
+        if ((pending_ & kSwitch) != 0) {  // the old session's last gap has stopped all
+            pending_ = 0;
+            if (switch_packet_.kind != net::MoldKind::data) return false;
+            item = {.kind = FeedItem::Kind::discard, .handle = switch_handle_, .give_back = true};
+            return true;
+        }
+        pending_ = 0;
+        if (has_hole()) note_passed();  // another one, it may be
+        return false;
+    }
+}
+
+bool Arbiter::deliver_current(FeedItem& item) noexcept {
+    deliver(*current_, item);
+    current_.reset();
+    return true;
+}
+
+bool Arbiter::next_held(FeedItem& item) noexcept {
+    if (window_.empty() || (window_.front().first > next_ && !stopped_)) return false;
+    const HeldPacket packet = window_.pop_front();
+    if (stopped_ || packet.end() <= next_) {
+        item = {.kind = FeedItem::Kind::discard, .handle = packet.handle, .give_back = true};
+        return true;
+    }
+    deliver(packet, item);
+    return true;
+}
+
+void Arbiter::deliver(const HeldPacket& packet, FeedItem& item) noexcept {
+    const auto known = static_cast<std::uint32_t>(next_ - packet.first);
+    item.kind = FeedItem::Kind::messages;
+    item.first = next_;
+    item.messages = known == 0 ? packet.messages : packet.messages.without_first(known);
+    item.count = item.messages.size();
+    item.handle = packet.handle;
+    item.give_back = true;
+    item.line = packet.line;
+    item.arrived = packet.arrived;
+    delivered_ += item.count;
+    advance_to(packet.end());
+}
+
+bool Arbiter::next_late(FeedItem& item) noexcept {
+    const auto before = static_cast<std::uint32_t>(late_range_.first - late_->first);
+    const auto count = static_cast<std::uint32_t>(late_range_.count());
+    item = {.kind = FeedItem::Kind::late,
+            .first = late_range_.first,
+            .count = count,
+            .messages = late_->messages.without_first(before).first(count),
+            .handle = late_->handle,
+            .line = late_->line,
+            .arrived = late_->arrived};
+    delivered_late_ += count;
+    if (const auto more = told_gaps_.take({late_range_.end, late_->end()})) {
+        late_range_ = *more;
+        return true;
+    }
+    item.give_back = true;
+    late_.reset();
+    pending_ &= ~kLate;
+    return true;
+}
+
+}  // namespace joinleaf::dataplane

@@ -1,0 +1,277 @@
+// A leaf's lines made one: packets of a sequenced feed by any number of lines in, its messages in
+// order, each exactly once, out. Pure: time comes in, and packets stay where they are.
+#pragma once
+
+#include <dataplane/histogram.h>
+#include <dataplane/hold_window.h>
+#include <dataplane/sequence_ranges.h>
+#include <joinleaf/clock.h>
+#include <net/moldudp64.h>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace joinleaf::dataplane {
+
+/// What becomes of messages that come after their gap was told.
+enum class GapPolicy : std::uint8_t {
+    skip,          ///< they are dropped
+    deliver_late,  ///< they are delivered, once, out of order, as such
+    stop,          ///< nothing is delivered after a gap
+};
+
+/// Where a leaf begins in the first session it hears. Later ones it follows from their beginning.
+enum class StartAt : std::uint8_t {
+    live,      ///< with whatever comes first
+    sequence,  ///< with a given sequence, recovered if it has passed
+    history,   ///< with the oldest that the repair server still has
+};
+
+struct ArbiterOptions {
+    std::size_t lines = 2;  ///< 1 to kMaxLines
+    /// The one session to follow; none: the first that is heard, and then the next.
+    std::optional<net::MoldSession> session;
+    StartAt start = StartAt::live;
+    std::uint64_t start_sequence = 1;
+    GapPolicy policy = GapPolicy::skip;
+    /// Packets that may wait for those before them. It bounds the memory whatever is missing: when
+    /// it is full newcomers are dropped (Fate::window_full) and become part of a gap themselves. At
+    /// least what comes in the time that a gap may last.
+    std::size_t window = 4096;
+    /// Ranges that are remembered as lost, per line and in all.
+    std::size_t remembered_ranges = 64;
+    /// Packets whose first copy's time is remembered, to tell how far other lines are behind.
+    std::size_t remembered_packets = 4096;
+};
+
+/// What became of a packet. The first two: the packet is kept, and next() gives its handle back
+/// exactly once. All others: the packet is of no use any more.
+enum class Fate : std::uint8_t {
+    taken,          ///< its messages are next
+    held,           ///< it waits for those before it
+    control,        ///< a heartbeat or an end of session
+    duplicate,      ///< all of it has been delivered or is held
+    late,           ///< its gap has been told already
+    before_start,   ///< before where the leaf began
+    window_full,    ///< too many wait
+    old_session,    ///< of a session that is over
+    other_session,  ///< of a session that is not followed
+    after_end,      ///< a message beyond the end of its session
+    stopped,        ///< after a gap that was to stop all
+
+    kCount,  ///< not a fate: how many there are
+};
+inline constexpr std::size_t kFateCount = static_cast<std::size_t>(Fate::kCount);
+[[nodiscard]] std::string_view name(Fate fate) noexcept;
+
+/// The next thing for the application, in order.
+struct FeedItem {
+    enum class Kind : std::uint8_t {
+        messages,  ///< from `first` on
+        late,      ///< likewise, of a gap that has been told
+        gap,       ///< `count` messages from `first` on are lost
+        session,   ///< `session` begins; the first thing told, and each time it changes
+        end,       ///< the session is over; `first` is the sequence that would have been next
+        discard,   ///< nothing to deliver; only the packet to give back
+    };
+    Kind kind = Kind::discard;
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+    net::MoldMessages messages;
+    PacketHandle handle = nullptr;
+    bool give_back = false;  ///< nothing more comes of `handle`: its owner may have it back
+    std::uint8_t line = 0;   ///< that the packet came by; Arbiter::kRepair: recovered
+    Instant arrived;
+    net::MoldSession session;
+};
+
+/// Of one line; messages where nothing else is said.
+struct LineCounters {
+    std::uint64_t packets = 0;     ///< of the feed's session, data or not
+    std::uint64_t received = 0;    ///< every copy
+    std::uint64_t won = 0;         ///< in packets whose first copy came by this line
+    std::uint64_t duplicates = 0;  ///< in packets that had nothing new
+    std::uint64_t lost = 0;        ///< passed over by this line, and not come since
+    std::uint64_t reordered = 0;   ///< come after later ones
+};
+
+/// The first range that is missing.
+struct Hole {
+    SequenceRange range;
+    Instant since;  ///< when it was known to be missing, or came nearer while catching up
+    /// When all lines had passed it, so that none could bring it any more but by reordering. None:
+    /// one still could.
+    std::optional<Instant> passed;
+    bool answered = false;  ///< what came last in turn was an answer
+};
+
+/// After each arrive(), give_up() or history_begins() the owner calls next() until it returns
+/// false. Allocates in the constructor alone. One owner.
+class Arbiter {
+public:
+    static constexpr std::size_t kMaxLines = 16;
+    /// The line of answers to requests.
+    static constexpr std::uint8_t kRepair = 0xff;
+    /// A line that was silent so long brings nothing any more.
+    static constexpr Duration kSilence = std::chrono::seconds(3);
+
+    explicit Arbiter(const ArbiterOptions& options);
+
+    /// A packet by a line, or an answer by kRepair. The octets must stay until the handle has come
+    /// back.
+    Fate arrive(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
+                Instant now) noexcept;
+    /// False: nothing (more) until something arrives.
+    bool next(FeedItem& item) noexcept {
+        if (pending_ == 0 && session_told_) [[likely]] {
+            if (!current_) return false;
+            return deliver_current(item);
+        }
+        return next_slowly(item);
+    }
+
+    /// What is missing now.
+    [[nodiscard]] std::optional<Hole> hole() const noexcept;
+    [[nodiscard]] bool has_hole() const noexcept { return has_started_ && edge_ > next_; }
+    /// The hole is lost: it is told, and what is behind it comes.
+    void give_up(Instant now) noexcept;
+    /// The repair server has nothing before `sequence`: what is missing there is lost. Where the
+    /// leaf begins with the history, and has begun with nothing yet, that is no gap.
+    void history_begins(std::uint64_t sequence, Instant now) noexcept;
+
+    /// None before the first packet.
+    [[nodiscard]] std::optional<net::MoldSession> session() const noexcept;
+    /// The sequence of the next message to be delivered.
+    [[nodiscard]] std::uint64_t next_sequence() const noexcept { return next_; }
+    /// The highest sequence that is known to exist, plus one.
+    [[nodiscard]] std::uint64_t edge() const noexcept { return edge_; }
+    /// From a start in the past until nothing is missing for the first time.
+    [[nodiscard]] bool is_catching_up() const noexcept { return catching_up_; }
+    [[nodiscard]] bool is_stopped() const noexcept { return stopped_; }
+    [[nodiscard]] std::size_t held() const noexcept { return window_.size(); }
+
+    [[nodiscard]] const LineCounters& line(std::uint8_t line) const noexcept {
+        return of(line).counters;
+    }
+    /// How long after the first copy that line's came, where it was not the first.
+    [[nodiscard]] const Histogram& skew(std::uint8_t line) const noexcept { return of(line).skew; }
+    [[nodiscard]] std::uint64_t count(Fate fate) const noexcept {
+        return fates_[static_cast<std::size_t>(fate)];
+    }
+    [[nodiscard]] std::uint64_t delivered() const noexcept { return delivered_; }
+    [[nodiscard]] std::uint64_t delivered_late() const noexcept { return delivered_late_; }
+    [[nodiscard]] std::uint64_t gaps() const noexcept { return gaps_; }
+    [[nodiscard]] std::uint64_t lost() const noexcept { return lost_; }
+
+private:
+    // What next() has to tell beside the current packet, a bit each.
+    enum Pending : unsigned {
+        kGap = 1,      // gap_
+        kLate = 2,     // late_
+        kWindow = 4,   // packets that wait may be next
+        kEnd = 8,      // the end of the session is known and not told
+        kSwitch = 16,  // another session follows when this one is told
+    };
+    struct Line {
+        explicit Line(std::size_t ranges) : holes(ranges) {}
+        // Keeps count of what this line brings, whoever was first.
+        void follow(std::uint64_t first, std::uint64_t end, Instant now) noexcept;
+        LineCounters counters;
+        Histogram skew;
+        SequenceRanges holes;
+        std::uint64_t next = 0;  // 0: nothing heard in this session
+        Instant heard;
+    };
+    struct FirstCopy {
+        std::uint64_t first = 0;
+        Instant arrived;
+        std::uint8_t line = 0;
+    };
+
+    [[nodiscard]] const Line& of(std::uint8_t line) const noexcept {
+        return lines_[line == kRepair ? lines_.size() - 1 : line];
+    }
+    [[nodiscard]] Line& of(std::uint8_t line) noexcept {
+        return lines_[line == kRepair ? lines_.size() - 1 : line];
+    }
+    [[nodiscard]] FirstCopy& first_copy(std::uint64_t first) noexcept {
+        return first_copies_[(first * 0x9e3779b97f4a7c15u) >> first_copy_shift_];
+    }
+
+    Fate judge(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
+               Instant now) noexcept;
+    Fate judge_other_session(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
+                             Instant now) noexcept;
+    Fate judge_control(const net::MoldPacket& packet, Instant now) noexcept;
+    Fate judge_old(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
+                   Instant now) noexcept;
+    Fate duplicate(std::uint8_t line, const net::MoldPacket& packet, Instant now) noexcept;
+    Fate judge_early(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
+                     Instant now) noexcept;
+    void begin(const net::MoldSession& session, std::uint64_t first_heard, Instant now) noexcept;
+    bool begin_next_session(FeedItem& item) noexcept;
+    void raise_edge(std::uint64_t edge, Instant now) noexcept;
+    void note_passed() noexcept;
+    [[nodiscard]] bool all_have_passed(std::uint64_t sequence, Instant now) const noexcept;
+    void lose(SequenceRange range) noexcept;
+    void advance_to(std::uint64_t sequence) noexcept;
+
+    bool deliver_current(FeedItem& item) noexcept;
+    bool next_slowly(FeedItem& item) noexcept;
+    bool next_late(FeedItem& item) noexcept;
+    bool next_held(FeedItem& item) noexcept;
+    void deliver(const HeldPacket& packet, FeedItem& item) noexcept;
+
+    ArbiterOptions options_;
+    std::vector<Line> lines_;  // the last is that of repairs
+    HoldWindow window_;
+    std::vector<FirstCopy> first_copies_;
+    unsigned first_copy_shift_;
+
+    net::MoldSession session_;
+    std::array<net::MoldSession, 8> old_sessions_;
+    std::size_t old_session_count_ = 0;
+    bool has_started_ = false;
+    bool session_told_ = false;
+    bool first_session_ = true;
+    bool catching_up_ = false;
+    bool stopped_ = false;
+
+    Instant now_;  // when something was last told to this
+    unsigned pending_ = 0;
+    std::optional<HeldPacket> current_;
+    std::optional<HeldPacket> late_;
+    SequenceRange late_range_;
+    SequenceRange gap_;
+
+    // The packet that has brought another session.
+    net::MoldPacket switch_packet_;
+    PacketHandle switch_handle_ = nullptr;
+    std::uint8_t switch_line_ = 0;
+    Instant switch_at_;
+
+    std::uint64_t start_ = 0;     // where this leaf began in the session
+    std::uint64_t next_ = 0;      // to be delivered next
+    std::uint64_t held_end_ = 0;  // the end of all that is delivered or held
+    std::uint64_t edge_ = 0;      // of all that is known to exist
+    Instant edge_at_;             // when something beyond held_end_ was first known
+    std::uint8_t progress_line_ = 0;
+    Instant progress_at_;       // when something was last in turn
+    Instant line_progress_at_;  // likewise, and a line brought it
+    std::optional<Instant> passed_at_;
+    std::optional<std::uint64_t> end_;  // the session's last sequence, plus one
+    bool end_told_ = false;
+    SequenceRanges told_gaps_;
+
+    std::array<std::uint64_t, kFateCount> fates_{};
+    std::uint64_t delivered_ = 0;
+    std::uint64_t delivered_late_ = 0;
+    std::uint64_t gaps_ = 0;
+    std::uint64_t lost_ = 0;
+};
+
+}  // namespace joinleaf::dataplane

@@ -1,0 +1,88 @@
+#include <dataplane/recover.h>
+
+#include <algorithm>
+
+namespace joinleaf::dataplane {
+
+Duration Recovery::random_up_to(Duration limit) noexcept {
+    if (limit <= Duration::zero()) return Duration::zero();
+    // splitmix64
+    std::uint64_t x = chance_ += 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    x ^= x >> 31;
+    return Duration(1 + static_cast<Duration::rep>(x % static_cast<std::uint64_t>(limit.count())));
+}
+
+Instant Recovery::ask_at(const Hole& hole) const noexcept {
+    if (asked_) return again_at_;
+    const Instant nobody_brings_it =
+        hole.passed ? std::min(*hole.passed + options_.reordering, hole.since + options_.skew)
+                    : hole.since + options_.skew;
+    return nobody_brings_it + delay_;
+}
+
+// A hole that was not there, or one that has become smaller.
+void Recovery::look_at(const Hole& hole, const net::MoldSession& session, Instant now) noexcept {
+    const bool is_known = active_ && session == session_;
+    if (is_known && hole.range.first == first_) return;
+    const bool is_the_rest =
+        is_known && asked_ && hole.answered && hole.range.first > wanted_.first &&
+        (hole.range.first < wanted_.end || (hole.range.first == wanted_.end && !wanted_all_));
+    active_ = true;
+    first_ = hole.range.first;
+    session_ = session;
+    wait_ = options_.retry_first;
+    if (is_the_rest) {
+        again_at_ = now;
+    } else {
+        asked_ = false;
+        delay_ = random_up_to(options_.request_delay);
+    }
+}
+
+std::optional<net::MoldRequest> Recovery::advance_hole(Arbiter& arbiter, Instant now) noexcept {
+    const auto hole = arbiter.hole();
+    if (!hole) {
+        active_ = false;
+        return std::nullopt;
+    }
+    const net::MoldSession session = *arbiter.session();
+    if (history_ > hole->range.first && history_session_ == session) {
+        arbiter.history_begins(history_, now);
+        return std::nullopt;
+    }
+    if (now >= hole->since + options_.deadline) {
+        ++counters_.given_up;
+        arbiter.give_up(now);
+        active_ = false;
+        return std::nullopt;
+    }
+    if (!options_.request) return std::nullopt;
+    look_at(*hole, session, now);
+    if (now < ask_at(*hole)) return std::nullopt;
+
+    const bool is_retry = asked_ && wanted_.first == hole->range.first;
+    ++counters_.requests;
+    if (is_retry) ++counters_.retries;
+    const auto count = static_cast<std::uint16_t>(
+        std::min<std::uint64_t>(hole->range.count(), options_.most_messages));
+    wanted_ = {hole->range.first, hole->range.first + count};
+    wanted_all_ = count == hole->range.count();
+    asked_ = true;
+    again_at_ = now + wait_ + random_up_to(wait_ / 2);
+    wait_ = std::min(wait_ * 2, options_.retry_most);
+    return net::MoldRequest{session, wanted_.first, count};
+}
+
+std::optional<Instant> Recovery::next_deadline(const Arbiter& arbiter) const noexcept {
+    const auto hole = arbiter.hole();
+    if (!hole) return std::nullopt;
+    const Instant lost_at = hole->since + options_.deadline;
+    if (!options_.request) return lost_at;
+    // One that advance() has not looked at yet is due for that at once.
+    if (!active_ || first_ != hole->range.first) return hole->since;
+    return std::min(lost_at, ask_at(*hole));
+}
+
+}  // namespace joinleaf::dataplane
