@@ -89,8 +89,10 @@ struct Lane {
     std::uint32_t spare_count = 0;
     std::array<OutgoingControl, kControlSlots> control{};
     std::size_t control_count = 0;
-    /// When the port last took nothing of what it was offered; zero: it takes.
-    Instant stuck_since{};
+    /// Since when the port has taken nothing although control frames, or data, waited; zero: it
+    /// takes.
+    Instant control_stuck_since{};
+    Instant data_stuck_since{};
     /// While both wait for room, control frames and data get it by turns: this says whose it is.
     bool data_is_next = false;
     Tally tally;

@@ -13,9 +13,14 @@ DropReason why_stuck(const Lane& lane) noexcept {
 
 // Whether a port that took nothing at `now`, from whomever, has had its time. Once it is over, each
 // further burst is tried once, until the port takes something again.
-bool out_of_patience(Lane& lane, Instant now) noexcept {
-    if (lane.stuck_since == Instant{}) lane.stuck_since = now;
-    return now - lane.stuck_since >= kTransmitPatience;
+bool out_of_patience(Instant& stuck_since, Instant now) noexcept {
+    if (stuck_since == Instant{}) stuck_since = now;
+    return now - stuck_since >= kTransmitPatience;
+}
+
+void took_something(Lane& lane) noexcept {
+    lane.control_stuck_since = {};
+    lane.data_stuck_since = {};
 }
 
 // Where a datagram goes out as one frame, its frame's end is its own.
@@ -46,9 +51,9 @@ void transmit_control(Lane& lane, SpscQueue<Acknowledgement>& acknowledgements, 
     const Instant at = taken > 0 ? clock.now() : now;
     std::size_t gone = taken;
     if (taken > 0) {
-        lane.stuck_since = {};
+        took_something(lane);
         lane.data_is_next = true;
-    } else if (out_of_patience(lane, now)) {
+    } else if (out_of_patience(lane.control_stuck_since, now)) {
         gone = lane.control_count;
         dpdk::free_all({packets.data(), gone});
         lane.tally.drop(why_stuck(lane), gone);
@@ -77,12 +82,12 @@ std::uint32_t transmit(Lane& lane, Outlet& outlet, Instant now) noexcept {
         yields ? 0
                : lane.port.transmit({outlet.pending.data() + outlet.first, waiting}, lane.queue);
     if (taken == 0) {
-        if (out_of_patience(lane, now)) {
+        if (out_of_patience(lane.data_stuck_since, now)) {
             drop_pending(lane, outlet, why_stuck(lane));
         }
         return 0;
     }
-    lane.stuck_since = {};
+    took_something(lane);
     lane.data_is_next = false;
     std::uint64_t payload = 0;
     for (std::uint32_t i = 0; i < taken; ++i) payload += outlet.pending_length[outlet.first + i];

@@ -32,8 +32,10 @@ bool Worker::turn(Instant now) noexcept {
     }
     for (RelayQueue* queue : relayed_) moved += take_relayed(*queue, lanes_, now);
     for (const auto& lane : lanes_) {
+        const bool data_first = lane->data_is_next && lane->control_count > 0;
+        if (data_first) moved += send(*lane, now);
         transmit_control(*lane, acknowledgements_, clock_, now);
-        moved += send(*lane, now);
+        if (!data_first) moved += send(*lane, now);
     }
     ++turns_;
     if (moved > 0) ++busy_turns_;
@@ -41,11 +43,13 @@ bool Worker::turn(Instant now) noexcept {
     return moved > 0;
 }
 
-// The next outlets in a circle.
+// The next outlets in a circle; where that is all of them, another one is the first each time, as
+// the first finds what room the port has.
 std::uint32_t Worker::send(Lane& lane, Instant now) noexcept {
     std::uint32_t moved = 0;
     const std::size_t n = std::min(lane.outlets.size(), Lane::kOutletsPerTurn);
-    for (std::size_t i = 0; i < n && moved < Lane::kFramesPerTurn; ++i) {
+    std::size_t i = 0;
+    for (; i < n && moved < Lane::kFramesPerTurn; ++i) {
         if (lane.next_outlet >= lane.outlets.size()) lane.next_outlet = 0;
         Outlet& outlet = *lane.outlets[lane.next_outlet++];
         if (outlet.replication) {
@@ -59,6 +63,8 @@ std::uint32_t Worker::send(Lane& lane, Instant now) noexcept {
             if (taken < dpdk::kBurst) break;  // the port is full, or the outlet has no more
         }
     }
+    const std::size_t all = lane.outlets.size();
+    if (i == all && all > 1) lane.next_outlet = lane.next_outlet % all + 1;
     return moved;
 }
 

@@ -211,6 +211,63 @@ TEST_F(HandTurned, ControlFramesAndDataGetScarceRoomByTurns) {
     turn();
 }
 
+// A report that comes when data has long lost its patience waits for the port all the same.
+TEST_F(HandTurned, ControlFramesHaveAPatienceOfTheirOwn) {
+    Source source{.gives = 32};
+    Outlet outlet(header(port_->mac()));
+    outlet.inline_source = {Source::call, &source};
+    outlet.payload_capacity = 1472;
+    network_.stop_listening();
+    command(0, AddOutlet{0, &outlet});
+    turn();
+    now_ += kTransmitPatience;
+    turn();
+    EXPECT_EQ(dropped(DropReason::transmit_ring_full), 32u);
+    static_cast<void>(answers());
+    source.gives = 0;
+    command(1, TransmitFrame{0, control_frame()});
+    turn();
+    now_ += kTransmitPatience - 1ns;
+    turn();
+    EXPECT_TRUE(answers().empty());
+    static_cast<void>(network_.hear());
+    turn();
+    const auto all = answers();
+    ASSERT_EQ(all.size(), 1u);
+    EXPECT_TRUE(all[0].done);
+    command(2, RemoveOutlet{0, &outlet});
+    turn();
+}
+
+// While a port takes anything from anybody, nobody's data is dropped, and all get their share.
+TEST_F(HandTurned, APortThatTakesALittleTakesItFromAll) {
+    Source source{.gives = 32};
+    Outlet first(header(port_->mac()));
+    Outlet second(header(port_->mac()));
+    for (auto* outlet : {&first, &second}) {
+        outlet->inline_source = {Source::call, &source};
+        outlet->payload_capacity = 1472;
+    }
+    network_.stop_listening();
+    command(0, AddOutlet{0, &first});
+    command(1, AddOutlet{0, &second});
+    turn();
+    for (int i = 0; i < 100; ++i) {
+        std::array<dpdk::Packet*, 1> packet{};
+        ASSERT_EQ(network_.end().receive(packet), 1u);
+        dpdk::free(packet[0]);
+        now_ += kTransmitPatience - 1ns;
+        turn();
+    }
+    EXPECT_EQ(first.sent + second.sent, 100u);
+    EXPECT_GE(first.sent, 49u);
+    EXPECT_GE(second.sent, 49u);
+    EXPECT_EQ(dropped(DropReason::transmit_ring_full), 0u);
+    command(2, RemoveOutlet{0, &first});
+    command(3, RemoveOutlet{0, &second});
+    turn();
+}
+
 // What the port does not take stays in order, and is offered again.
 TEST_F(HandTurned, APortThatTakesAFewGetsTheRestLater) {
     Source source{.gives = 32};

@@ -31,7 +31,9 @@ SCHEMA = {
         "role": TEXT, "seconds": NUMBER, **STATISTICS, "received_bytes": int, "transmitted": int,
         "missed": int, "errors": int, "no_mbuf": int, "joins": list, "resident_mb": NUMBER,
         "port": {"spec": TEXT, "driver": TEXT, "mac": TEXT, "address": TEXT, "mtu": int,
-                 "filter_mode": TEXT, "link_up": FLAG, "offloads": list, "queues": NUMBER},
+                 "filter_mode": TEXT, "link_up": FLAG, "offloads": list, "queues": int,
+                 "steered_groups": int},
+        "workers": list,
         "querier": {"heard": FLAG, "version": int, "version_in_force": int},
     },
 }
