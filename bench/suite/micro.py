@@ -4,7 +4,7 @@ import json
 
 from . import programs
 
-_PROGRAMS = ("path_bench", "igmp_bench")
+_PROGRAMS = ("path_bench", "igmp_bench", "feed_bench")
 _LEAST = 0.02  # seconds each
 
 

@@ -1,0 +1,82 @@
+// Packing, arbitration, recovery and history run in the memory that their constructors took.
+#include <controlplane/history.h>
+#include <dataplane/feed.h>
+#include <dataplane/pack.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+namespace {
+std::size_t allocations = 0;
+}
+
+void* operator new(std::size_t size) {
+    ++allocations;
+    if (void* const memory = std::malloc(size)) return memory;
+    throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace joinleaf::dataplane {
+namespace {
+
+constexpr Instant kStart{std::chrono::hours(1000)};
+
+// Two lines that lose, a history that answers, gaps that are told, doubles: all that happens.
+TEST(Allocation, NothingIsAllocatedAfterTheStart) {
+    constexpr std::size_t kPackets = 4000;
+    constexpr std::size_t kSize = 200;
+    std::vector<std::byte> memory(kPackets * kSize);
+    std::array<std::byte, kSize> answer{};
+    const auto session = net::MoldSession::from("S1").value();
+    Packer packer({.capacity = kSize}, session, kStart);
+    controlplane::History history(1000, 100'000);
+    Feed feed({.arbiter = {.policy = GapPolicy::deliver_late, .window = 64},
+               .recovery = {.deadline = std::chrono::milliseconds(2)}},
+              1);
+    const std::array<std::byte, 20> message{};
+    Instant now = kStart;
+    std::uint64_t messages = 0, gaps = 0, answers = 0;
+    const auto take = [&] {
+        FeedItem item;
+        while (feed.next(item)) {
+            if (item.kind == FeedItem::Kind::gap) ++gaps;
+            messages += item.messages.size();
+        }
+    };
+
+    const std::size_t before = allocations;
+    for (std::size_t i = 0; i < kPackets; ++i, now += std::chrono::microseconds(50)) {
+        packer.attach({&memory[i * kSize], kSize});
+        for (int n = 0; n < 5; ++n) packer.publish(message, now);
+        const auto packet = packer.take(now);
+        history.append(net::parse_mold(packet)->sequence, net::parse_mold(packet)->messages);
+        void* const handle = &memory[i * kSize];
+        if (i % 7 != 3 && i % 500 > 20) feed.arrive(0, packet, handle, now);
+        if (i % 5 != 1 && i % 500 > 20) feed.arrive(1, packet, handle, now);
+        take();
+        const auto request = feed.advance(now);
+        take();
+        if (!request || i % 10 == 0 || request->sequence < history.range().first) continue;
+        std::size_t octets = 0;
+        const auto count = history.copy(request->sequence, request->count,
+                                        std::span(answer).subspan(net::kMoldHeaderSize), octets);
+        net::emit_mold_header(session, request->sequence, count, answer.data());
+        feed.arrive(Arbiter::kRepair, std::span(answer).first(net::kMoldHeaderSize + octets),
+                    answer.data(), now);
+        ++answers;
+        take();
+    }
+    EXPECT_EQ(allocations, before);
+    EXPECT_GT(messages, 1000u);
+    EXPECT_GT(gaps, 10u);
+    EXPECT_GT(answers, 100u);
+    EXPECT_GT(feed.arbiter().line(0).lost, 100u);
+}
+
+}  // namespace
+}  // namespace joinleaf::dataplane
