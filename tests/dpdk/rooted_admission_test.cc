@@ -144,7 +144,7 @@ TEST_F(RootedAdmission, TheStatusCountsWhoIsThereAndWhoHasBeen) {
     EXPECT_EQ(now.members, 0U);
     EXPECT_EQ(now.admitted, 2U);
     EXPECT_EQ(now.admitted, now.members + now.left + now.expelled + now.lost);
-    EXPECT_THAT(now.refused, ElementsAre(0U, 0U, 0U, 0U, 1U));
+    EXPECT_THAT(now.refused, ElementsAre(0U, 0U, 0U, 0U, 0U, 1U));
     root.close();
     EXPECT_THAT(runtime.status().admissions, IsEmpty());
 }
