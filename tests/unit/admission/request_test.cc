@@ -442,7 +442,7 @@ TEST(Refusals, AreCountedByReasonAndToldWithWhoAsked) {
     root.root.expel(LeafId{1}, root.actions);
     root.request(6, greedy);
     const RefusalCounts refused = root.root.counters().refused;
-    EXPECT_THAT(refused, ElementsAre(0U, 1U, 1U, 1U, 1U));
+    EXPECT_THAT(refused, ElementsAre(0U, 1U, 1U, 0U, 1U, 1U));
 }
 
 TEST(Screen, ChoosesTheGroupForALeaf) {
