@@ -5,10 +5,6 @@
 namespace joinleaf::controlplane {
 namespace {
 
-// When a root says farewell its last datagrams may still lie in the port, in front of a worker that
-// has much to do. Far more than they need, and less than anybody notices.
-constexpr Duration kSettle = std::chrono::milliseconds(20);
-
 Instant now() { return std::chrono::steady_clock::now(); }
 
 AdmissionLeafOptions logic_options(const SocketOptions& options, const PortContext& port) {
@@ -192,8 +188,8 @@ void MemberSocket::tick(Instant at) {
         }
     }
     carry_out(actions);
-    if (settles_at_ && *settles_at_ <= at) {
-        settles_at_.reset();
+    if (settling_ && settling_->is_over(at, worker())) {
+        settling_.reset();
         session_closed({});
     }
 }
@@ -206,7 +202,7 @@ void MemberSocket::settle(AdmissionActions& actions) {
             return closed != nullptr && !closed->reason;
         });
     if (!in_good_order) return;
-    settles_at_ = now() + kSettle;
+    settling_.emplace(now(), worker());
     std::erase_if(actions, [](const AdmissionAction& action) {
         return std::holds_alternative<LeaveGroup>(action) ||
                std::holds_alternative<SessionClosed>(action);
@@ -226,7 +222,7 @@ void MemberSocket::link_lost(const PortContext& lost) {
 }
 
 void MemberSocket::closing() {
-    settles_at_.reset();
+    settling_.reset();
     AdmissionActions actions;
     logic_.close(now(), actions);
     if (listener_) {

@@ -6,6 +6,7 @@
 #include <controlplane/admission_leaf.h>
 #include <controlplane/admission_listener.h>
 #include <controlplane/rooted_context.h>
+#include <controlplane/settling.h>
 #include <controlplane/socket_core.h>
 #include <memory>
 #include <optional>
@@ -67,8 +68,8 @@ private:
     AdmissionLeaf logic_;
     std::optional<AdmissionListener> listener_;
     ControlEndpoint listens_at_;
-    bool was_accepted_;                  ///< its hub is the listening socket's
-    std::optional<Instant> settles_at_;  ///< the root has ended the session in good order
+    bool was_accepted_;                 ///< its hub is the listening socket's
+    std::optional<Settling> settling_;  ///< the root has ended the session in good order
     UserData peer_data_;
 };
 

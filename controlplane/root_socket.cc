@@ -182,6 +182,12 @@ void RootSocket::tick(Instant at) {
         logic_.advance(at, actions, [this](ConnectionId id) { return hub_->is_unread(id); });
         carry_out(actions);
     }
+    std::erase_if(settling_, [&](auto& leaving) {
+        if (!leaving.first.is_over(at, worker())) return false;
+        stop_hearing(leaving.second);
+        return true;
+    });
+    refresh_sources();
 }
 
 void RootSocket::closing() {
@@ -270,8 +276,17 @@ void RootSocket::came(LeafId leaf, Ipv4Address data_address) {
     }
 }
 
-void RootSocket::went(LeafId leaf) {
+void RootSocket::went(LeafId leaf, std::error_code reason) {
     if (doorkeeper_) doorkeeper_->went(leaf);
+    // Who leaves in good order is heard to the last datagram; an expelled leaf no longer.
+    if (reason) {
+        stop_hearing(leaf);
+    } else {
+        settling_.emplace_back(Settling(now(), worker()), leaf);
+    }
+}
+
+void RootSocket::stop_hearing(LeafId leaf) {
     const auto found = inside_.find(leaf);
     if (found == inside_.end()) return;
     const auto source = sources_.find(found->second);
@@ -339,7 +354,7 @@ void RootSocket::carry_out(AdmissionActions& actions) {
                 [&](InvitationDone& a) {
                     const auto socket = leaf_socket(a.leaf);
                     if (a.error) {
-                        went(a.leaf);
+                        went(a.leaf, a.error);
                         leaves_.erase(a.leaf);
                     }
                     if (socket && a.error) socket->set_state(State::open);
@@ -362,7 +377,7 @@ void RootSocket::carry_out(AdmissionActions& actions) {
                 [&](const LeafConnected& a) { member_came(a.leaf, a.data_address); },
                 [&](const LeafClosed& a) {
                     member_went(a.leaf);
-                    went(a.leaf);
+                    went(a.leaf, a.reason);
                     if (const auto socket = leaf_socket(a.leaf)) socket->session_closed(a.reason);
                     leaves_.erase(a.leaf);
                 },

@@ -7,6 +7,7 @@
 #include <controlplane/doorkeeper.h>
 #include <controlplane/refusal_notices.h>
 #include <controlplane/rooted_context.h>
+#include <controlplane/settling.h>
 #include <controlplane/socket_core.h>
 #include <cstdint>
 #include <deque>
@@ -74,7 +75,8 @@ private:
     [[nodiscard]] Replicas* replicas();
     [[nodiscard]] UdpPort leaf_port() const { return logic_.offer().group.port; }
     void came(LeafId leaf, Ipv4Address data_address);
-    void went(LeafId leaf);
+    void went(LeafId leaf, std::error_code reason);
+    void stop_hearing(LeafId leaf);
     void transmit(Transmit&& action);
     void hang_up(const HangUp& action);
     void refresh_sources();
@@ -97,6 +99,7 @@ private:
     std::uint64_t applied_version_ = 0;
     bool applying_ = false;
     std::deque<HeldAdmit> held_;
+    std::vector<std::pair<Settling, LeafId>> settling_;  ///< have left, and are heard until then
 };
 
 /// Stands for one leaf at its root; carries no multipoint data.

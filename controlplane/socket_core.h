@@ -133,6 +133,10 @@ protected:
     void raise(EventType type, std::error_code error, Instant at);
     [[nodiscard]] const SocketOptions& options() const { return options_; }
     [[nodiscard]] PortContext& port() { return port_; }
+    /// Whose worker delivers to this socket.
+    [[nodiscard]] const dataplane::Worker& worker() {
+        return port_.steering().seat(options_.queue.value_or(0)).proxy->worker();
+    }
     [[nodiscard]] State state() const { return state_; }
     [[nodiscard]] Attachment* attachment() { return attachment_.get(); }
 

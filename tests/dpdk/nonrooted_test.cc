@@ -1,6 +1,6 @@
 // Sockets without admission on a snooping switch: opening, joining and leaving groups, direction,
 // scope and loopback (M1, M2, M7, M8, M22 to M24, M26).
-#include <apps/joinleaf/demo/switch_thread.h>
+#include <tests/dpdk/prompt_switch.h>
 #include <tests/dpdk/sockets_under_test.h>
 
 #include <array>
@@ -35,11 +35,11 @@ protected:
     }
     /// The next report that the port has not been asked for yet.
     app::SeenReport report_from(std::size_t port) {
-        return network.report_from(port, seen_[port]++, 5s).value();
+        return network->report_from(port, seen_[port]++, 5s).value();
     }
 
     static constexpr std::array<std::string_view, 2> kWires{"group-one", "group-two"};
-    app::SwitchThread network{kWires};
+    PromptSwitch network{kWires};
     Runtime runtime = Runtime::start(quiet({port("ring:group-one", 1), port("ring:group-two", 2)}));
     EventQueue events = runtime.open_event_queue();
 
@@ -104,7 +104,7 @@ TEST_F(Nonrooted, M8_ASenderOnlyTellsTheNetworkNothingAndReceivesNothing) {
     Member member = open(1);
     ASSERT_TRUE(member.socket.join_leaf(kGroup));
     ASSERT_TRUE(sender_only.socket.join_leaf(kGroup, {.direction = Direction::sender_only}));
-    EXPECT_EQ(network.reports_from(0), 0U);
+    EXPECT_EQ(network->reports_from(0), 0U);
     auto from_member = member.socket.sender();
     auto from_sender = sender_only.socket.sender();
     ASSERT_TRUE(from_member && from_sender);
@@ -191,7 +191,7 @@ TEST_F(Nonrooted, M26_ClosingLeavesTheGroup) {
     ASSERT_EQ(report_from(0).report.records[0].type, igmp::RecordType::to_exclude);
     leaf.socket.close();
     ASSERT_TRUE(eventually([&] {
-        const auto report = network.report_from(0, network.reports_from(0) - 1, 1s);
+        const auto report = network->report_from(0, network->reports_from(0) - 1, 1s);
         return report->report.records[0].type == igmp::RecordType::to_include;
     }));
     EXPECT_THAT(runtime.status().memberships, IsEmpty());

@@ -1,6 +1,6 @@
 // Rooted sessions whose data comes by unicast: admitted, received, expelled, on a network that is
 // never told of a group (M20, M21, M25).
-#include <apps/joinleaf/demo/switch_thread.h>
+#include <tests/dpdk/prompt_switch.h>
 #include <tests/dpdk/sockets_under_test.h>
 
 #include <array>
@@ -71,7 +71,7 @@ protected:
 
     static constexpr std::array<std::string_view, 3> kWires{"fan-root", "fan-one", "fan-two"};
     const ControlEndpoint root_at = free_endpoint();
-    app::SwitchThread network{kWires};
+    PromptSwitch network{kWires};
     std::optional<Runtime> root_runtime = Runtime::start(quiet({port("ring:fan-root", 1)}));
     Runtime leaf_runtime =
         Runtime::start(quiet({port("ring:fan-one", 2), port("ring:fan-two", 3)}));

@@ -1,6 +1,6 @@
 // Rooted sessions while they last and when they end: whose data reaches whom, who leaves, who is
 // told (M4, M20 to M22, M25), and that nothing stays behind.
-#include <apps/joinleaf/demo/switch_thread.h>
+#include <tests/dpdk/prompt_switch.h>
 #include <tests/dpdk/sockets_under_test.h>
 
 #include <array>
@@ -153,7 +153,7 @@ protected:
     static constexpr std::array<std::string_view, 3> kWires{"net-root", "net-one", "net-two"};
     inline static const ControlEndpoint root_endpoint = free_endpoint();
     const ControlEndpoint root_at = root_endpoint;
-    app::SwitchThread network{kWires};
+    PromptSwitch network{kWires};
     std::optional<Runtime> root_runtime = Runtime::start(quiet({port("ring:net-root", 1)}));
     Runtime leaf_runtime =
         Runtime::start(quiet({port("ring:net-one", 2), port("ring:net-two", 3)}));
@@ -404,6 +404,7 @@ TEST_F(RootedEnd, M25_ALeafsLastWordsReachTheRootToo) {
     Leaf leaf{.receiver = *leaf_runtime.open_receiver({.port = 0})};
     SocketOptions options{.scheme = kRootedRooted, .port = 0, .receiver = &leaf.receiver};
     options.sender.packets_per_second = 200;
+    options.admission.linger = 5s;
     leaf.socket = leaf_runtime.open(options).value();
     admit(root, leaf);
     auto sender = leaf.socket.sender();
@@ -411,7 +412,10 @@ TEST_F(RootedEnd, M25_ALeafsLastWordsReachTheRootToo) {
     send_all(*sender);
     leaf.socket.close();
     std::size_t received = 0;
-    while (const auto some = receive(root_receiver, 100ms).size()) received += some;
+    while (const auto some = receive(root_receiver, 1s).size()) {
+        received += some;
+        if (received == static_cast<std::size_t>(kDatagrams)) break;
+    }
     EXPECT_EQ(received, static_cast<std::size_t>(kDatagrams));
 }
 
