@@ -267,7 +267,7 @@ protected:
         auto sender = root.sender().value();
         send(sender, "in vain");
         const auto dropped = [&] {
-            const auto& drops = runtime.status().ports[0].counters.drops;
+            const auto drops = runtime.status().ports[0].counters.drops;
             return drops[static_cast<std::size_t>(DropReason::unresolved_neighbour)];
         };
         EXPECT_TRUE(eventually([&] { return dropped() > 0; }));
