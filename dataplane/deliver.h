@@ -37,34 +37,15 @@ public:
     /// Returns whether any of them wants it; if not, all of them filter its source out.
     bool offer(const Arrival& arrival, Subscription* chain, const Subscription* own,
                Instant now) noexcept {
-        bool wanted = false;
-        for (Subscription* subscription = chain; subscription != nullptr;
-             subscription = subscription->next) {
-            if (subscription == own && !subscription->loopback) continue;
-            if (!subscription->admits(arrival.source)) {
-                bump(subscription->source_filtered);
-                continue;
-            }
-            wanted = true;
-            add(run_of(subscription->outgo), arrival, *subscription, now);
-        }
-        return wanted;
+        return offer_unless(arrival, chain, now, [own](const Subscription& subscription) {
+            return &subscription == own && !subscription.loopback;
+        });
     }
     /// The same for what another worker passed on: it goes to sockets that are at home here alone,
     /// and not on to a third worker, which gets it from the first.
     bool offer_at_home(const Arrival& arrival, Subscription* chain, Instant now) noexcept {
-        bool wanted = false;
-        for (Subscription* subscription = chain; subscription != nullptr;
-             subscription = subscription->next) {
-            if (subscription->relays) continue;
-            if (!subscription->admits(arrival.source)) {
-                bump(subscription->source_filtered);
-                continue;
-            }
-            wanted = true;
-            add(run_of(subscription->outgo), arrival, *subscription, now);
-        }
-        return wanted;
+        return offer_unless(arrival, chain, now,
+                            [](const Subscription& subscription) { return subscription.relays; });
     }
     /// Hands over what is still gathered. At the end of each burst.
     void flush() noexcept;
@@ -78,6 +59,22 @@ private:
     };
     static constexpr std::size_t kOpenRuns = 8;
 
+    template <class PassOver>
+    bool offer_unless(const Arrival& arrival, Subscription* chain, Instant now,
+                      PassOver passes_over) noexcept {
+        bool wanted = false;
+        for (Subscription* subscription = chain; subscription != nullptr;
+             subscription = subscription->next) {
+            if (passes_over(*subscription)) continue;
+            if (!subscription->admits(arrival.source)) {
+                bump(subscription->source_filtered);
+                continue;
+            }
+            wanted = true;
+            add(run_of(subscription->outgo), arrival, *subscription, now);
+        }
+        return wanted;
+    }
     // The last one used is nearly always the right one.
     [[nodiscard]] Run& run_of(const InlineHandler& outgo) noexcept {
         Run& last = runs_[last_];
