@@ -45,7 +45,7 @@ Ports (--port):
   net_...                any DPDK device arguments
 
 Exit codes: 0 done, also after SIGINT or SIGTERM; 1 failure; 2 wrong use.
-`joinleaf root --help`, and so on for leaf, tell and demo, tell the options.)";
+`joinleaf root --help`, and so on for leaf, tell, doctor and demo, tell the options.)";
 
 const std::string_view kRootFooter =
     R"(Examples:
@@ -109,6 +109,17 @@ PATH is the socket that the root has with --commands. COMMAND is one of these:
 
 A name that several leaves have chooses none of them: take the number.
 Exit code 0: done; 1: not, with the reason; 2: wrong use.)";
+
+const std::string_view kDoctorFooter =
+    R"(Examples:
+  joinleaf doctor
+  joinleaf doctor --port 0000:03:00.0 --address 10.0.0.11/24
+  joinleaf doctor --port eth1 --address 10.0.0.11/24 --querier-wait 10 --json
+
+Each line is ok, warn (it works, but less well), fail (it will not work) or skip (not looked at), and
+says what cures it, mostly as a command. Nothing is changed. With --port and --address the port is
+opened and listened on until a querier is heard, for --querier-wait seconds at most.
+Exit code 0: nothing failed; 1: something did; 2: wrong use.)";
 
 const std::string_view kDemoFooter =
     R"(Examples:

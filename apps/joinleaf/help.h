@@ -27,5 +27,6 @@ extern const std::string_view kRootFooter;
 extern const std::string_view kLeafFooter;
 extern const std::string_view kTellFooter;
 extern const std::string_view kDemoFooter;
+extern const std::string_view kDoctorFooter;
 
 }  // namespace joinleaf::app

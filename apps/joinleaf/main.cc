@@ -1,4 +1,4 @@
-// The program joinleaf: root, leaf, tell and demo.
+// The program joinleaf: root, leaf, tell, doctor and demo.
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/run.h>
@@ -69,6 +69,11 @@ struct Start {
     }
     int operator()(const DemoOptions& options) const {
         return run(options, show(options.common), began, run_demo);
+    }
+    int operator()(const DoctorOptions& options) const {
+        Reporter::Options said = show(options.common);
+        said.command = "joinleaf doctor";
+        return run(options, std::move(said), began, run_doctor);
     }
     int operator()(const Message& message) const {
         if (message.exit_code == kExitDone) {

@@ -1,5 +1,6 @@
 // The command line: what CLI11 collects as text, and the checks that turn it into options.
 #include <apps/joinleaf/help.h>
+#include <apps/joinleaf/options_doctor.h>
 #include <apps/joinleaf/typed.h>
 #include <fmt/ranges.h>
 #include <net/vlan.h>
@@ -351,6 +352,19 @@ void add_demo(CLI::App& app, Typed& typed) {
     add_run(app, typed);
 }
 
+void add_doctor(CLI::App& app, Typed& typed) {
+    constexpr auto kPort = "Port";
+    add(app, kPort, "--port", typed.port, "PORT",
+        "the port to look at; the host alone unless given");
+    add(app, kPort, "--address", typed.address, "IP/LEN",
+        "open it with this address and listen, as in 10.0.0.11/24");
+    add(app, kPort, "--vlan", typed.vlan, "ID", "VLAN tag, or outer and inner as in 100.200");
+    add(app, kPort, "--mtu", typed.mtu, "OCTETS", "largest IPv4 packet wanted; 1500 unless given");
+    add(app, kPort, "--querier-wait", typed.querier_wait, "SECONDS",
+        "how long a querier may take to ask; 130 unless given");
+    add_run(app, typed);
+}
+
 CLI::App* add_command(CLI::App& app, const char* name, const char* description, const char* usage,
                       std::string_view footer) {
     auto* command = app.add_subcommand(name, description)->group("Commands");
@@ -386,11 +400,13 @@ Message complaint(const CLI::App& app, const std::vector<std::string>& arguments
                 fmt::format("joinleaf {0}: {1}; `joinleaf {0} --help` tells more", name, what)};
     }
     if (arguments.empty()) {
-        return {kExitWrongUse,
-                "joinleaf: say what to do: root, leaf, tell or demo; `joinleaf --help` tells more"};
+        return {
+            kExitWrongUse,
+            "joinleaf: say what to do: root, leaf, tell, doctor or demo; `joinleaf --help` tells "
+            "more"};
     }
     return {kExitWrongUse, fmt::format("joinleaf: '{}' is not a command; begin with root, leaf, "
-                                       "tell or demo; `joinleaf --help` tells more",
+                                       "tell, doctor or demo; `joinleaf --help` tells more",
                                        arguments.front())};
 }
 
@@ -424,6 +440,10 @@ Invocation parse_command_line(const std::vector<std::string>& arguments) {
     auto* demo = add_command(app, "demo", "a root and two leaves on this machine, no NIC needed",
                              "joinleaf demo [options]", kDemoFooter);
     add_demo(*demo, typed);
+    auto* doctor =
+        add_command(app, "doctor", "whether this host and a port of it are fit to run",
+                    "joinleaf doctor [--port PORT [--address IP/LEN]] [options]", kDoctorFooter);
+    add_doctor(*doctor, typed);
 
     try {
         app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
@@ -439,6 +459,7 @@ Invocation parse_command_line(const std::vector<std::string>& arguments) {
         if (root->parsed()) return root_options(typed);
         if (leaf->parsed()) return leaf_options(typed);
         if (tell->parsed()) return tell_options(typed);
+        if (doctor->parsed()) return doctor_options(typed, common_options(typed));
         return demo_options(typed);
     } catch (const WrongUse& error) {
         return complaint(app, arguments, error.what());

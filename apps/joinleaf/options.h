@@ -1,5 +1,5 @@
-// What a person asked for on the command line, checked: the commands root, leaf, tell and demo.
-// Pure.
+// What a person asked for on the command line, checked: the commands root, leaf, tell, doctor and
+// demo. Pure.
 #pragma once
 
 #include <joinleaf/address.h>
@@ -103,6 +103,14 @@ struct DemoOptions {
     std::uint64_t packets_per_second = 0;  ///< 0: as fast as the slower leaf follows
 };
 
+/// A look at this host, and at a port of it.
+struct DoctorOptions {
+    CommonOptions common;
+    std::optional<PortOptions> port;         ///< unset: the host alone
+    bool listens = false;                    ///< `port` has an address, so that it can be opened
+    std::chrono::seconds querier_wait{130};  ///< how long to listen for one, at most
+};
+
 /// Nothing to run: a text to print (help and version on standard output, errors on standard
 /// error), and the exit code.
 struct Message {
@@ -110,7 +118,8 @@ struct Message {
     std::string text;
 };
 
-using Invocation = std::variant<RootOptions, LeafOptions, TellOptions, DemoOptions, Message>;
+using Invocation =
+    std::variant<RootOptions, LeafOptions, TellOptions, DemoOptions, DoctorOptions, Message>;
 
 /// Reads the arguments behind the program's name. Wrong use becomes a Message of one line that
 /// names the option, what is wrong and the cure. Touches nothing outside.

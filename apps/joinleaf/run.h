@@ -68,6 +68,7 @@ void tell(Role role, const Summary& summary, Reporter& report);
 int run_root(const RootOptions& options, Surroundings& surroundings);
 int run_leaf(const LeafOptions& options, Surroundings& surroundings);
 int run_demo(const DemoOptions& options, Surroundings& surroundings);
+int run_doctor(const DoctorOptions& options, Surroundings& surroundings);
 
 template <class T>
 T must(Result<T> result, std::string_view doing) {

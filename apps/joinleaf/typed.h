@@ -40,6 +40,8 @@ struct Typed {
     std::vector<std::string> words;
 
     Text size;
+
+    Text querier_wait;
 };
 
 /// Wrong use, found while options are made out of what was typed.
