@@ -1,8 +1,8 @@
 // What a sequenced feed costs: packing at the root; reading and arbitration at the leaf, line by
 // line. `per_message` and `per_packet` are the times to look at; no NIC, no EAL.
 #include <benchmark/benchmark.h>
-#include <controlplane/history.h>
 #include <dataplane/feed.h>
+#include <dataplane/message_log.h>
 #include <dataplane/pack.h>
 
 #include <memory>
@@ -137,19 +137,19 @@ BENCHMARK_CAPTURE(arbitrate, one_line, 1, false)->ArgName("message")->Arg(40)->A
 BENCHMARK_CAPTURE(arbitrate, two_lines, 2, false)->ArgName("message")->Arg(40)->Arg(200);
 BENCHMARK_CAPTURE(arbitrate, two_lines_one_loses, 2, true)->ArgName("message")->Arg(40)->Arg(200);
 
-// What a root pays for being able to send again.
-void keep_history(benchmark::State& state) {
+// What a leaf pays for being able to send again.
+void keep_log(benchmark::State& state) {
     Packets packets(static_cast<std::size_t>(state.range(0)));
-    controlplane::History history(1 << 16, 1 << 23);
+    MessageLog log(kSession, 1 << 16, 1 << 23);
     std::size_t i = 0;
     std::uint64_t next = 1;
     for (auto _ : state) {
-        history.append(next, net::parse_mold(packets[i++])->messages);
+        log.append(next, net::parse_mold(packets[i++])->messages);
         next += packets.per_packet();
     }
     count(state, packets.per_packet(), 1);
 }
-BENCHMARK(keep_history)->ArgName("message")->Arg(40)->Arg(200);
+BENCHMARK(keep_log)->ArgName("message")->Arg(40)->Arg(200);
 
 void record_a_latency(benchmark::State& state) {
     Histogram histogram;

@@ -1,6 +1,6 @@
-// Packing, arbitration, recovery and history run in the memory that their constructors took.
-#include <controlplane/history.h>
+// Packing, arbitration, recovery and the log run in the memory that their constructors took.
 #include <dataplane/feed.h>
+#include <dataplane/message_log.h>
 #include <dataplane/pack.h>
 #include <gtest/gtest.h>
 
@@ -34,7 +34,7 @@ TEST(Allocation, NothingIsAllocatedAfterTheStart) {
     std::array<std::byte, kSize> answer{};
     const auto session = net::MoldSession::from("S1").value();
     Packer packer({.capacity = kSize}, session, kStart);
-    controlplane::History history(1000, 100'000);
+    MessageLog log(session, 1000, 100'000);
     Feed feed({.arbiter = {.policy = GapPolicy::deliver_late, .window = 64},
                .recovery = {.deadline = std::chrono::milliseconds(2)}},
               1);
@@ -54,17 +54,17 @@ TEST(Allocation, NothingIsAllocatedAfterTheStart) {
         packer.attach({&memory[i * kSize], kSize});
         for (int n = 0; n < 5; ++n) packer.publish(message, now);
         const auto packet = packer.take(now);
-        history.append(net::parse_mold(packet)->sequence, net::parse_mold(packet)->messages);
+        log.append(net::parse_mold(packet)->sequence, net::parse_mold(packet)->messages);
         void* const handle = &memory[i * kSize];
         if (i % 7 != 3 && i % 500 > 20) feed.arrive(0, packet, handle, now);
         if (i % 5 != 1 && i % 500 > 20) feed.arrive(1, packet, handle, now);
         take();
         const auto request = feed.advance(now);
         take();
-        if (!request || i % 10 == 0 || request->sequence < history.range().first) continue;
+        if (!request || i % 10 == 0 || request->sequence < log.range().first) continue;
         std::size_t octets = 0;
-        const auto count = history.copy(request->sequence, request->count,
-                                        std::span(answer).subspan(net::kMoldHeaderSize), octets);
+        const auto count = log.copy(log.known(), request->sequence, request->count,
+                                    std::span(answer).subspan(net::kMoldHeaderSize), octets);
         net::emit_mold_header(session, request->sequence, count, answer.data());
         feed.arrive(Arbiter::kRepair, std::span(answer).first(net::kMoldHeaderSize + octets),
                     answer.data(), now);

@@ -188,8 +188,7 @@ void Simulation::leaf_turns(Leaf& leaf) {
 void Simulation::serve(Leaf& leaf, const Bytes& request) {
     if (!packer_) return;  // the root is dead
     std::vector<std::byte> out(kCapacity);
-    const auto answer =
-        server_->serve(history_, session_name(session_), leaf.address, *request, out, now_);
+    const auto answer = server_->serve(log_, leaf.address, *request, out, now_);
     tell(fmt::format("repair: {}", name(answer.outcome)));
     if (answer.history_begins != 0) {
         const auto session = session_name(session_);
@@ -213,7 +212,7 @@ void Simulation::start_root() {
                                            .flush_at = chance_.percent(50) ? 100u : 0u,
                                            .delay = chance_.between(0us, 500us)},
                     session_name(session_), now_);
-    history_.clear();
+    log_.begin_session(session_name(session_));
     controlplane::RepairOptions options{.capacity = kCapacity};
     if (theme_ == Theme::anything && chance_.percent(30)) {
         options.leaf_octets_per_second = 20'000;
@@ -260,7 +259,7 @@ void Simulation::root_turns() {
         }
         const auto datagram = packer_->take(now_);
         const auto packet = net::parse_mold(datagram);
-        if (packet) history_.append(packet->sequence, packet->messages);
+        if (packet) log_.append(packet->sequence, packet->messages);
         send(std::make_shared<const std::vector<std::byte>>(datagram.begin(), datagram.end()));
     }
     if (const auto next = packer_->next_deadline()) {
@@ -275,7 +274,7 @@ Simulation::Simulation(std::uint64_t seed, std::ostream* trace)
       trace_(trace),
       theme_(static_cast<Theme>(chance_.below(4))),
       line_count_(theme_ == Theme::one_line_loses ? 2 : 1 + chance_.below(3)),
-      history_(theme_ == Theme::anything ? 256 : 1 << 16, 1 << 20) {}
+      log_(session_name(0), theme_ == Theme::anything ? 256 : 1 << 16, 1 << 18) {}
 
 void Simulation::tell(const std::string& what) {
     if (trace_ == nullptr) return;

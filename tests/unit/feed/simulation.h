@@ -4,6 +4,7 @@
 
 #include <controlplane/repair.h>
 #include <dataplane/feed.h>
+#include <dataplane/message_log.h>
 #include <dataplane/pack.h>
 
 #include <functional>
@@ -128,7 +129,7 @@ private:
     std::optional<dataplane::Packer> packer_;
     std::vector<std::byte> buffer_;
     std::optional<Instant> root_wake_;
-    controlplane::History history_;
+    dataplane::MessageLog log_;
     std::optional<controlplane::RepairServer> server_;
     std::vector<std::unique_ptr<Leaf>> leaves_;
     // By leaf: the messages of the packets that no line brought.
