@@ -2,6 +2,8 @@
 #pragma once
 
 #include <controlplane/admission_codec.h>
+#include <controlplane/admission_rules.h>
+#include <controlplane/admission_text.h>
 #include <rapidcheck.h>
 
 #include <algorithm>

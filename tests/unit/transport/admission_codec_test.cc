@@ -1,5 +1,7 @@
 // Admission messages on the wire: what is written is read back, and nothing else is.
 #include <controlplane/admission_codec.h>
+#include <controlplane/admission_text.h>
+#include <controlplane/frame_reader.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
