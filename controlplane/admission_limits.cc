@@ -2,6 +2,8 @@
 #include <controlplane/admission_rules.h>
 #include <controlplane/admission_text.h>
 
+#include <algorithm>
+
 namespace joinleaf::controlplane {
 namespace {
 
@@ -42,6 +44,8 @@ Outcome check_offer(const SessionOffer& offer) {
     if (offer.scheme.data > Plane::nonrooted) return out_of_range("data_plane");
     if (offer.framing > Framing::moldudp64) return out_of_range("framing");
     if (offer.fan_out > FanOut::replicate) return out_of_range("fan_out");
+    if (!are_usable_lines(offer)) return out_of_range("also");
+    if (!is_usable_repair(offer)) return out_of_range("repair");
     return check_host(offer.root_address, "root_address")
         .and_then([&] { return check_flow(offer.from_root, "from_root"); })
         .and_then([&] { return check_flow(offer.to_root, "to_root"); });
@@ -88,6 +92,14 @@ Outcome check_fields(const Refuse& m) {
 }
 
 Outcome check_fields(const SideTalk& m) { return check_data(m.data, "data"); }
+
+Outcome check_fields(const HistoryBegins& m) {
+    const bool is_name = std::all_of(m.session.begin(), m.session.end(),
+                                     [](char c) { return c >= ' ' && c <= '~'; });
+    if (!is_name) return out_of_range("session");
+    if (m.sequence == 0) return out_of_range("sequence");
+    return {};
+}
 
 Outcome check_fields(const Confirm&) { return {}; }
 Outcome check_fields(const Farewell&) { return {}; }

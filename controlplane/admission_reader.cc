@@ -2,6 +2,7 @@
 #include <controlplane/admission_rules.h>
 #include <controlplane/admission_wire.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <span>
@@ -55,6 +56,19 @@ tl::expected<Direction, DecodeError> get(wire::Direction direction) {
     return out_of_range("direction");
 }
 
+tl::expected<OfferedLine, DecodeError> get(const wire::Line& from) {
+    const auto group = GroupAddress::from(Ipv4Address(from.group()));
+    const auto port = UdpPort::from(from.port());
+    if (!group || !port) return out_of_range("also");
+    return OfferedLine{{*group, *port}, Ipv4Address(from.source())};
+}
+
+tl::expected<UdpEndpoint, DecodeError> get(const wire::Endpoint& from) {
+    const auto port = UdpPort::from(from.port());
+    if (!port) return out_of_range("repair");
+    return UdpEndpoint{Ipv4Address(from.address()), *port};
+}
+
 tl::expected<SessionOffer, DecodeError> get(const wire::SessionOffer& from) {
     const auto plane = get(from.data_plane());
     if (!plane) return tl::unexpected(plane.error());
@@ -71,15 +85,30 @@ tl::expected<SessionOffer, DecodeError> get(const wire::SessionOffer& from) {
     if (!from_root) return tl::unexpected(from_root.error());
     const auto to_root = get(from.to_root(), "to_root");
     if (!to_root) return tl::unexpected(to_root.error());
-    return SessionOffer{.scheme = {Plane::rooted, *plane},
-                        .group = {*group, *port},
-                        .root_address = Ipv4Address(from.root_address()),
-                        .framing = *framing,
-                        .fan_out = *fan_out,
-                        .scope = static_cast<std::uint8_t>(from.scope()),
-                        .first_sequence = from.first_sequence(),
-                        .from_root = *from_root,
-                        .to_root = *to_root};
+    SessionOffer offer{.scheme = {Plane::rooted, *plane},
+                       .group = {*group, *port},
+                       .root_address = Ipv4Address(from.root_address()),
+                       .framing = *framing,
+                       .fan_out = *fan_out,
+                       .scope = static_cast<std::uint8_t>(from.scope()),
+                       .first_sequence = from.first_sequence(),
+                       .from_root = *from_root,
+                       .to_root = *to_root,
+                       .also = {},
+                       .repair = {}};
+    // Not one more is looked at than may be.
+    if (from.also_size() > static_cast<int>(kMaxFurtherLines)) return out_of_range("also");
+    for (const auto& each : from.also()) {
+        const auto line = get(each);
+        if (!line) return tl::unexpected(line.error());
+        offer.also.push_back(*line);
+    }
+    if (from.has_repair()) {
+        const auto repair = get(from.repair());
+        if (!repair) return tl::unexpected(repair.error());
+        offer.repair = *repair;
+    }
+    return offer;
 }
 
 using Decoded = tl::expected<AdmissionMessage, DecodeError>;
@@ -143,6 +172,13 @@ Decoded get(const wire::Farewell& from) {
     });
 }
 
+Decoded get(const wire::HistoryBegins& from) {
+    HistoryBegins begins{.session = {}, .sequence = from.sequence()};
+    if (from.session().size() != begins.session.size()) return out_of_range("session");
+    std::copy(from.session().begin(), from.session().end(), begins.session.begin());
+    return begins;
+}
+
 }  // namespace
 
 Decoded from_wire(const wire::Message& from) {
@@ -165,6 +201,8 @@ Decoded from_wire(const wire::Message& from) {
             return KeepAlive{};
         case wire::Message::kSideTalk:
             return SideTalk{.data = get_data(from.side_talk().data())};
+        case wire::Message::kHistoryBegins:
+            return get(from.history_begins());
         case wire::Message::KIND_NOT_SET:
             break;
     }

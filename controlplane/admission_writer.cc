@@ -35,6 +35,16 @@ void put(const SessionOffer& offer, wire::SessionOffer& out) {
     out.set_first_sequence(offer.first_sequence);
     put(offer.from_root, *out.mutable_from_root());
     put(offer.to_root, *out.mutable_to_root());
+    for (const OfferedLine& line : offer.also) {
+        auto& to = *out.add_also();
+        to.set_group(line.group.group.value());
+        to.set_port(line.group.port.value());
+        to.set_source(line.source.value());
+    }
+    if (offer.repair) {
+        out.mutable_repair()->set_address(offer.repair->address.value());
+        out.mutable_repair()->set_port(offer.repair->port.value());
+    }
 }
 
 std::uint32_t to_wire(std::chrono::milliseconds dead_after) {
@@ -103,6 +113,12 @@ void put(const KeepAlive&, wire::Message& out) { out.mutable_keep_alive(); }
 
 void put(const SideTalk& m, wire::Message& out) {
     out.mutable_side_talk()->set_data(to_string(m.data));
+}
+
+void put(const HistoryBegins& m, wire::Message& out) {
+    auto& to = *out.mutable_history_begins();
+    to.set_session(m.session.data(), m.session.size());
+    to.set_sequence(m.sequence);
 }
 
 }  // namespace

@@ -260,6 +260,10 @@ std::optional<UserData> Socket::hear() {
     return impl_->core->call([&] { return impl_->socket->hear(); });
 }
 
+std::optional<HistoryBegins> Socket::history_begins() const noexcept {
+    return impl_ ? impl_->socket->history_begins() : std::nullopt;
+}
+
 Result<void> Socket::set_sources(const SourceFilter& sources) {
     if (!impl_) return failure(std::errc::not_a_socket);
     return impl_->apply(

@@ -1,3 +1,4 @@
+#include <controlplane/admission_rules.h>
 #include <controlplane/admission_text.h>
 #include <controlplane/member_socket.h>
 #include <controlplane/nonrooted_socket.h>

@@ -5,6 +5,7 @@
 #include <controlplane/admission_files.h>
 #include <controlplane/attachment.h>
 #include <controlplane/event_queue.h>
+#include <controlplane/history_notice.h>
 #include <controlplane/port_context.h>
 #include <controlplane/roles.h>
 #include <controlplane/waiting_room.h>
@@ -57,6 +58,10 @@ public:
     [[nodiscard]] virtual Result<Peer> peer() const;
     virtual Result<void> say(const UserData& data);
     [[nodiscard]] std::optional<UserData> hear();
+    /// Any thread.
+    [[nodiscard]] std::optional<HistoryBegins> history_begins() const noexcept {
+        return history_notice_.read();
+    }
 
     /// Whether tick() is wanted, about once a millisecond.
     [[nodiscard]] virtual bool has_timers() const { return false; }
@@ -121,6 +126,7 @@ protected:
     void session_closed(std::error_code reason);
     void request_pending();
     void heard(UserData data);
+    [[nodiscard]] HistoryNotice& history_notice() { return history_notice_; }
     [[nodiscard]] virtual bool joins_itself() const { return false; }
     /// Whether the other side is told when it closes, which must not overtake its data.
     [[nodiscard]] virtual bool lingers() const { return false; }
@@ -161,6 +167,7 @@ private:
     JoinWaiter waiter_;
     std::vector<std::function<void()>> request_waiters_;
     std::deque<UserData> talk_;
+    HistoryNotice history_notice_;
     std::optional<Instant> connected_at_;
     std::shared_ptr<Attachment> attachment_;
 };

@@ -144,6 +144,12 @@ public:
     /// What the root says of the session that this socket is in: where its data goes, and how. Of a
     /// root its own. Errors: not_connected, not_a_socket.
     [[nodiscard]] Result<SessionOffer> session() const;
+    /// Of a leaf that was offered a repair server (SessionOffer::repair): what the root said last
+    /// of where its history begins, because the leaf, or another at its address, has asked that
+    /// server for what is older. None: nothing was said in this session yet, or it is just being
+    /// changed. For a loop that must not wait: no lock, no system call, and it may be asked all the
+    /// time; it does not change by being read.
+    [[nodiscard]] std::optional<HistoryBegins> history_begins() const noexcept;
     /// M9: side talk between a root and one leaf, in order, each way. Errors: not_connected,
     /// message_size.
     Result<void> say(const UserData& data);
