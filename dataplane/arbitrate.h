@@ -2,10 +2,11 @@
 // order, each exactly once, out. Pure: time comes in, and packets stay where they are.
 #pragma once
 
-#include <dataplane/histogram.h>
 #include <dataplane/hold_window.h>
 #include <dataplane/sequence_ranges.h>
 #include <joinleaf/clock.h>
+#include <joinleaf/feed_receiver.h>
+#include <joinleaf/histogram.h>
 #include <net/moldudp64.h>
 #include <array>
 #include <chrono>
@@ -17,19 +18,9 @@
 
 namespace joinleaf::dataplane {
 
-/// What becomes of messages that come after their gap was told.
-enum class GapPolicy : std::uint8_t {
-    skip,          ///< they are dropped
-    deliver_late,  ///< they are delivered, once, out of order, as such
-    stop,          ///< nothing is delivered after a gap
-};
-
-/// Where a leaf begins in the first session it hears. Later ones it follows from their beginning.
-enum class StartAt : std::uint8_t {
-    live,      ///< with whatever comes first
-    sequence,  ///< with a given sequence, recovered if it has passed
-    history,   ///< with the oldest that the repair server still has
-};
+using joinleaf::GapPolicy;
+using joinleaf::LineCounters;
+using joinleaf::StartAt;
 
 struct ArbiterOptions {
     std::size_t lines = 2;  ///< 1 to kMaxLines
@@ -87,16 +78,6 @@ struct FeedItem {
     std::uint8_t line = 0;   ///< that the packet came by; Arbiter::kRepair: recovered
     Instant arrived;
     net::MoldSession session;
-};
-
-/// Of one line; messages where nothing else is said.
-struct LineCounters {
-    std::uint64_t packets = 0;     ///< of the feed's session, data or not
-    std::uint64_t received = 0;    ///< every copy
-    std::uint64_t won = 0;         ///< in packets whose first copy came by this line
-    std::uint64_t duplicates = 0;  ///< in packets that had nothing new
-    std::uint64_t lost = 0;        ///< passed over by this line, and not come since
-    std::uint64_t reordered = 0;   ///< come after later ones
 };
 
 /// The first range that is missing.
