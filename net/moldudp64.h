@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <system_error>
@@ -103,6 +104,13 @@ inline constexpr std::size_t kMoldErrorCount = static_cast<std::size_t>(MoldErro
 /// In snake_case, as in statistics and JSON.
 [[nodiscard]] std::string_view name(MoldError error) noexcept;
 
+/// Reads a downstream packet's header and counts its messages without looking at them: they may not
+/// be read before check_mold() has found no error. `bytes` is the whole packet.
+[[nodiscard]] tl::expected<MoldPacket, MoldError> parse_mold_header(
+    std::span<const std::byte> bytes, const MoldSession* session = nullptr) noexcept;
+/// Nothing where `bytes`, whose header is `packet`, hold its messages and no octet more.
+[[nodiscard]] std::optional<MoldError> check_mold(std::span<const std::byte> bytes,
+                                                  const MoldPacket& packet) noexcept;
 /// Reads a downstream packet: all of `bytes`, to the last octet. With `session` none but that one.
 [[nodiscard]] tl::expected<MoldPacket, MoldError> parse_mold(
     std::span<const std::byte> bytes, const MoldSession* session = nullptr) noexcept;
