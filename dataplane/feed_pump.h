@@ -62,11 +62,15 @@ public:
         from.end = n;
         from.is_short = n < kBurst;
         seen_ += n;
+        drained_ = drained_ && n == 0;
     }
     /// Where an answer may be put; nothing when all buffers for them are in use.
     [[nodiscard]] std::span<std::byte> answer_room() noexcept;
     /// The answer is there, `octets` long.
-    void answer(std::size_t octets) noexcept { answer_ = answer_buffer_.first(octets); }
+    void answer(std::size_t octets) noexcept {
+        answer_ = answer_buffer_.first(octets);
+        drained_ = false;
+    }
 
     /// Fills `out` with what is next. Returns how many.
     std::size_t take(std::span<FeedEvent> out, Instant now) noexcept;
