@@ -171,6 +171,7 @@ void SocketCore::close() {
     if (state_ == State::closed) return;
     events_.reset();
     closing();
+    repair_.reset();
     detach();
     state_ = State::closed;
     lent_.reset();
@@ -242,7 +243,21 @@ Result<std::shared_ptr<FeedPublisher::Impl>> SocketCore::publish_feed(
         if (auto able = other->may_send_feed(); !able) return tl::unexpected(able.error());
         attachments.push_back(other->attachment());
     }
-    return attachment_->publish_feed(options, attachments);
+    auto feed = attachment_->publish_feed(options, attachments);
+    if (feed) feed_begun(**feed);
+    return feed;
+}
+
+void SocketCore::use_repair(std::shared_ptr<RepairService> repair) {
+    repair_ = std::move(repair);
+    repair_begun(repair_->endpoint());
+}
+
+std::optional<RepairStatus> SocketCore::repair_status() const {
+    if (!repair_) return std::nullopt;
+    auto status = repair_->status();
+    status.socket = static_cast<std::uint32_t>(id_);
+    return status;
 }
 
 Result<Instant> SocketCore::connected_at() const {

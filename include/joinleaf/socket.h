@@ -147,6 +147,12 @@ public:
     /// What the root says of the session that this socket is in: where its data goes, and how. Of a
     /// root its own. Errors: not_connected, not_a_socket.
     [[nodiscard]] Result<SessionOffer> session() const;
+    /// Of a leaf that was offered a repair server (SessionOffer::repair): what the root said last
+    /// of where its history begins, because the leaf, or another at its address, has asked that
+    /// server for what is older. None: nothing was said in this session yet, or it is just being
+    /// changed. For a loop that must not wait: no lock, no system call, and it may be asked all the
+    /// time; it does not change by being read.
+    [[nodiscard]] std::optional<HistoryBegins> history_begins() const noexcept;
     /// M9: side talk between a root and one leaf, in order, each way. Errors: not_connected,
     /// message_size.
     Result<void> say(const UserData& data);
@@ -176,7 +182,8 @@ public:
     /// with this call, with a heartbeat. Once per socket. Errors: not_connected before a join that
     /// may send, operation_not_supported (another framing), device_or_resource_busy (it has one),
     /// invalid_argument (options), not_enough_memory, no_buffer_space (too many senders on a port,
-    /// or fewer buffers than the ports of all lines may hold at a time).
+    /// or fewer buffers than the ports of all lines may hold at a time), address_in_use,
+    /// address_not_available, permission_denied (the repair server's endpoint).
     Result<FeedPublisher> feed_publisher(const FeedPublisherOptions& options);
 
     /// When the join completed: the time stamp of the burst that carried the report (M7).
