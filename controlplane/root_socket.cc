@@ -165,6 +165,17 @@ std::optional<AdmissionStatus> RootSocket::admission_status() const {
                            .refused = counters.refused};
 }
 
+std::vector<LeafStatus> RootSocket::leaf_status(std::uint64_t after, std::size_t limit) const {
+    std::vector<LeafStatus> leaves;
+    for (auto& leaf : logic_.leaves_after(static_cast<LeafId>(after), limit)) {
+        leaves.push_back({.number = static_cast<std::uint64_t>(leaf.leaf),
+                          .stage = name(leaf.stage),
+                          .peer = std::move(leaf.peer),
+                          .since = leaf.since});
+    }
+    return leaves;
+}
+
 std::shared_ptr<LeafSocket> RootSocket::stand_for(LeafId leaf, std::optional<UserData> peer_data) {
     auto socket = std::make_shared<LeafSocket>(
         context_.next_id(), options(), port(),

@@ -41,6 +41,8 @@ public:
     Result<std::shared_ptr<SocketCore>> answer(RequestId request, const Answer& answer) override;
     Result<void> use(AdmissionFiles files) override;
     [[nodiscard]] std::optional<AdmissionStatus> admission_status() const override;
+    [[nodiscard]] std::vector<LeafStatus> leaf_status(std::uint64_t after,
+                                                      std::size_t limit) const override;
     /// Admission goes on: the leaves tell of their own links.
     void link_lost(const PortContext&) override {}
     [[nodiscard]] bool has_timers() const override { return true; }
