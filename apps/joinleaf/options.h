@@ -1,4 +1,5 @@
-// What a person asked for on the command line, checked: the commands root, leaf, tell and demo.
+// What a person asked for on the command line, checked: the commands root, leaf, tell, stat
+// and demo.
 // Pure.
 #pragma once
 
@@ -27,6 +28,7 @@ struct CommonOptions {
     std::vector<unsigned> cpus;
     std::chrono::microseconds idle_sleep{0};  ///< of a worker with nothing to do
     std::vector<std::string> eal_arguments;
+    std::optional<ControlEndpoint> metrics;  ///< where Prometheus asks
     bool json = false;
     bool quiet = false;
 };
@@ -97,6 +99,15 @@ struct TellOptions {
     std::string line;
 };
 
+/// A look at a running process, through its telemetry socket.
+struct StatOptions {
+    std::optional<std::string> path;  ///< of the socket
+    std::optional<std::uint64_t> pid;
+    Duration interval = std::chrono::seconds(1);
+    bool once = false;  ///< as text, instead of a screen that is kept up to date
+    bool json = false;  ///< likewise, as one JSON object
+};
+
 struct DemoOptions {
     CommonOptions common;
     std::uint64_t file_octets = 256'000'000;
@@ -110,7 +121,8 @@ struct Message {
     std::string text;
 };
 
-using Invocation = std::variant<RootOptions, LeafOptions, TellOptions, DemoOptions, Message>;
+using Invocation =
+    std::variant<RootOptions, LeafOptions, TellOptions, StatOptions, DemoOptions, Message>;
 
 /// Reads the arguments behind the program's name. Wrong use becomes a Message of one line that
 /// names the option, what is wrong and the cure. Touches nothing outside.
