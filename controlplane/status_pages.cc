@@ -54,13 +54,9 @@ TelemetryDict narrow_row(const Table& table, const std::vector<Value>& row) {
     return dict;
 }
 
-std::vector<TelemetryDict> rows_of(const Table& table) {
-    std::vector<TelemetryDict> rows;
-    if (!table.is_wide) {
-        for (const auto& row : table.rows) rows.push_back(narrow_row(table, row));
-        return rows;
-    }
+std::vector<TelemetryDict> wide_rows(const Table& table) {
     const std::size_t labels = table.columns.size() - 2;
+    std::vector<TelemetryDict> rows;
     std::map<std::vector<Value>, std::size_t> where;
     for (const auto& row : table.rows) {
         const std::vector<Value> key(row.begin(),
@@ -77,23 +73,44 @@ std::vector<TelemetryDict> rows_of(const Table& table) {
     return rows;
 }
 
+/// Takes rows until an answer is full.
+class Filler {
+public:
+    /// Returns whether there was room.
+    bool add(std::size_t index, TelemetryDict row) {
+        std::string key = std::to_string(index);
+        constexpr std::size_t kMarks = 4;  // "":,
+        const std::size_t more = key.size() + kMarks + octets_of(row);
+        if (rows_.size() == kMaxTelemetryEntries || octets_ + more > kMaxTelemetryAnswer) {
+            return false;
+        }
+        octets_ += more;
+        rows_.push_back({std::move(key), std::move(row)});
+        return true;
+    }
+    [[nodiscard]] TelemetryDict take() { return std::move(rows_); }
+
+private:
+    TelemetryDict rows_;
+    std::size_t octets_ = kRoomForTheRest;
+};
+
 }  // namespace
 
 Page page_of(const Table& table, std::size_t first, std::optional<std::size_t> total) {
-    const auto rows = rows_of(table);
-    TelemetryDict page;
-    std::size_t octets = kRoomForTheRest;
+    Filler page;
     std::size_t at = first;
-    for (; at < rows.size() && page.size() < kMaxTelemetryEntries; ++at) {
-        const std::string key = std::to_string(at);
-        const std::size_t more = key.size() + 4 + octets_of(rows[at]);
-        if (octets + more > kMaxTelemetryAnswer) break;
-        octets += more;
-        page.push_back({key, rows[at]});
+    std::size_t rows = table.rows.size();
+    if (table.is_wide) {
+        auto wide = wide_rows(table);
+        rows = wide.size();
+        while (at < rows && page.add(at, std::move(wide[at]))) ++at;
+    } else {
+        while (at < rows && page.add(at, narrow_row(table, table.rows[at]))) ++at;
     }
-    Page answer{.dict = {}, .total = total.value_or(rows.size()), .end = at};
+    Page answer{.dict = {}, .total = total.value_or(rows), .end = at};
     answer.dict.push_back({"total", std::uint64_t{answer.total}});
-    answer.dict.push_back({"rows", std::move(page)});
+    answer.dict.push_back({"rows", page.take()});
     return answer;
 }
 

@@ -116,24 +116,27 @@ void StatusService::begin_to_answer() {
     }
 }
 
-std::shared_ptr<const StatusService::Snapshot> StatusService::snapshot(bool goes_on) {
-    const std::lock_guard lock(snapshot_lock_);
+StatusService::Snapshot& StatusService::snapshot(bool goes_on) {
     const Instant now = Instant::clock::now();
-    if (goes_on && snapshot_ && now - snapshot_->taken_at < kWalkGoesOn) return snapshot_;
-    auto fresh = std::make_shared<Snapshot>();
-    fresh->taken_at = now;
+    if (goes_on && now - snapshot_.taken_at < kWalkGoesOn) return snapshot_;
+    snapshot_ = {.taken_at = now};
     const std::shared_lock entries(entries_lock_);
-    for (const auto& entry : entries_) fresh->statuses.push_back(entry.source.status());
-    snapshot_ = std::move(fresh);
+    for (const auto& entry : entries_) snapshot_.statuses.push_back(entry.source.status());
     return snapshot_;
+}
+
+std::shared_ptr<const Table> StatusService::table(std::string_view name, bool goes_on) {
+    const std::lock_guard lock(snapshot_lock_);
+    auto& from = snapshot(goes_on);
+    auto& known = from.tables[std::string(name)];
+    if (!known) known = std::make_shared<const Table>(joint_table(name, from.statuses));
+    return known;
 }
 
 StatusService::Answer StatusService::answer(std::string_view name, std::string_view parameters) {
     const auto first = parse_cursor(parameters);
     if (!first) return {};
-    const auto from = snapshot(*first != 0);
-    const Table table = joint_table(name, from->statuses);
-    Page page = page_of(table, *first);
+    Page page = page_of(*table(name, *first != 0), *first);
     if (page.end < page.total) page.dict.push_back({"next", std::to_string(page.end)});
     return std::move(page.dict);
 }
@@ -141,8 +144,10 @@ StatusService::Answer StatusService::answer(std::string_view name, std::string_v
 StatusService::Answer StatusService::leaves(std::string_view parameters) {
     const auto cursor = parse_leaf_cursor(parameters);
     if (!cursor) return {};
-    const auto from = snapshot(cursor->after != 0);
-    const Roots roots = roots_at(*cursor, from->statuses);
+    const Roots roots = [&] {
+        const std::lock_guard lock(snapshot_lock_);
+        return roots_at(*cursor, snapshot(cursor->after != 0).statuses);
+    }();
     if (!roots.here) return std::move(page_of(leaf_table(0, {}, {}), 0).dict);
 
     std::vector<LeafStatus> some;

@@ -6,10 +6,12 @@
 
 #include <joinleaf/event.h>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -54,6 +56,7 @@ private:
     struct Snapshot {
         Instant taken_at{};
         std::vector<Status> statuses;
+        std::map<std::string, std::shared_ptr<const Table>, std::less<>> tables;  ///< as asked for
     };
     using Answer = std::optional<dataplane::dpdk::TelemetryDict>;
 
@@ -62,13 +65,15 @@ private:
     void begin_to_answer();
     [[nodiscard]] Answer answer(std::string_view table, std::string_view parameters);
     [[nodiscard]] Answer leaves(std::string_view parameters);
-    [[nodiscard]] std::shared_ptr<const Snapshot> snapshot(bool goes_on);
+    /// With the lock of the snapshot.
+    Snapshot& snapshot(bool goes_on);
+    [[nodiscard]] std::shared_ptr<const Table> table(std::string_view name, bool goes_on);
 
     std::shared_mutex entries_lock_;  ///< shared: entries are being asked
     std::vector<Entry> entries_;
     std::uint64_t last_ = 0;
     std::mutex snapshot_lock_;
-    std::shared_ptr<const Snapshot> snapshot_;
+    Snapshot snapshot_;
 };
 
 }  // namespace joinleaf::controlplane

@@ -15,6 +15,7 @@ namespace {
 enum class How : std::uint8_t {
     text,
     count,     ///< a number as it is
+    link,      ///< 1: up; 0: down, which is an alarm
     rate,      ///< what a counter grows by in a second
     bit_rate,  ///< likewise of octets, as bits
     time,      ///< nanoseconds, in a unit that fits
@@ -45,7 +46,7 @@ const std::vector<Section>& sections() {
          {"runtime", "port"},
          {{"port", How::text, "port"},
           {"driver", How::text, "driver"},
-          {"link", How::count, "link_up"},
+          {"link", How::link, "link_up"},
           {"filter", How::text, "filter_mode"},
           {"in/s", How::rate, "received_frames"},
           {"bit/s", How::bit_rate, "received_bytes"},
@@ -188,6 +189,10 @@ Span cell(const Shown& shown, const Pair& row) {
             const auto value = number(&row.now, shown.field);
             return {value ? grouped(*value) : ""};
         }
+        case How::link: {
+            const bool up = number(&row.now, shown.field).value_or(0) != 0;
+            return {up ? "up" : "down", up ? Style::plain : Style::alarm};
+        }
         case How::rate:
             return rate(1);
         case How::bit_rate:
@@ -228,7 +233,7 @@ std::string cut(std::string_view text, std::size_t columns) {
     return std::string(text.substr(0, at));
 }
 
-bool is_left(How how) { return how == How::text || how == How::health; }
+bool is_left(How how) { return how == How::text || how == How::link || how == How::health; }
 
 std::string padded(const std::string& text, std::size_t columns, bool left) {
     const std::string blanks(columns - std::min(columns, width(text)), ' ');
