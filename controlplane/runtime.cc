@@ -141,6 +141,12 @@ Status Runtime::status() const {
     return core->call([&] { return core->status(); });
 }
 
+std::vector<LeafStatus> Runtime::leaves(SocketId socket, std::uint64_t after,
+                                        std::size_t limit) const {
+    const auto& core = impl_->core;
+    return core->call([&] { return core->leaves(socket, after, limit); });
+}
+
 void Runtime::stop(std::chrono::milliseconds linger) { impl_->core->stop(linger); }
 
 Result<Socket> Socket::join_leaf(GroupEndpoint group, const JoinOptions& options) {

@@ -9,6 +9,7 @@
 #include <controlplane/repair_host_impl.h>
 #include <controlplane/rooted_context.h>
 #include <controlplane/socket_core.h>
+#include <controlplane/status_service.h>
 #include <controlplane/worker_proxy.h>
 #include <dataplane/dpdk/eal.h>
 #include <dataplane/worker.h>
@@ -61,6 +62,8 @@ public:
     /// Now, and not with the next tick: somebody waits.
     void take_acknowledgements();
     [[nodiscard]] Status status() const;
+    [[nodiscard]] std::vector<LeafStatus> leaves(SocketId socket, std::uint64_t after,
+                                                 std::size_t limit) const;
     void log(std::string_view line) const;
     [[nodiscard]] const std::shared_ptr<PortPools>& pools(std::size_t port) const {
         return pools_[port];
@@ -68,6 +71,9 @@ public:
 
 private:
     void start_on_control_thread();
+    void begin_to_tell();
+    /// Of that worker, on all ports.
+    [[nodiscard]] std::uint64_t frames_of(const WorkerProxy& proxy) const;
     void open_ports();
     void attach_port(PortContext& port, const PortOptions& options);
     /// Where a socket is at home on its port. Errors: invalid_argument.
@@ -107,8 +113,9 @@ private:
     Instant receivers_looked_at_{};
     std::optional<Instant> ticked_at_;
     bool running_ = false;
-    bool stopping_ = false;  ///< nothing new is opened
-    ControlLoop loop_;       // last in, first out: its thread uses all of the above
+    bool stopping_ = false;                              ///< nothing new is opened
+    std::unique_ptr<StatusService::Registration> told_;  ///< to whoever asks by telemetry
+    ControlLoop loop_;  // last in, first out: its thread uses all of the above
 };
 
 }  // namespace joinleaf::controlplane

@@ -66,6 +66,10 @@ Result<void> SocketCore::use(AdmissionFiles) {
                                            : std::errc::operation_not_supported);
 }
 std::optional<AdmissionStatus> SocketCore::admission_status() const { return std::nullopt; }
+std::vector<LeafStatus> SocketCore::leaf_status(std::uint64_t /*after*/,
+                                                std::size_t /*limit*/) const {
+    return {};
+}
 Result<UserData> SocketCore::peer_data() const { return failure(std::errc::not_connected); }
 Result<SessionOffer> SocketCore::session() const { return failure(std::errc::not_connected); }
 Result<Peer> SocketCore::peer() const { return failure(std::errc::not_connected); }

@@ -122,6 +122,9 @@ public:
     [[nodiscard]] virtual std::string name_of_leaf(Ipv4Address) const { return {}; }
     /// A root's.
     [[nodiscard]] virtual std::optional<AdmissionStatus> admission_status() const;
+    /// A root's, those above `after`, `limit` at most.
+    [[nodiscard]] virtual std::vector<LeafStatus> leaf_status(std::uint64_t after,
+                                                              std::size_t limit) const;
 
 protected:
     /// Errors: what another join is answered in this state (M12); nothing when one may start.

@@ -2,6 +2,7 @@
 #include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/idle.h>
+#include <apps/joinleaf/metrics.h>
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/output.h>
 #include <apps/joinleaf/process.h>
@@ -135,8 +136,8 @@ public:
         : options_(options),
           around_(surroundings),
           input_(open_input(options)),
-          runtime_(
-              start_one_port(Role::leaf, options.common, port_options(options), surroundings)) {}
+          runtime_(start_one_port(Role::leaf, options.common, port_options(options), surroundings)),
+          metrics_(serve_metrics(options.common, runtime_, surroundings.report)) {}
 
     void join();
     /// Returns why it ended.
@@ -165,6 +166,7 @@ private:
     Surroundings& around_;
     std::optional<Input> input_;
     Runtime runtime_;
+    std::unique_ptr<Metrics> metrics_;
     std::vector<Receiver> receivers_;  ///< one for each queue that groups are spread over
     std::optional<Subscriber> subscriber_;
     std::optional<RootedLeaf> session_;

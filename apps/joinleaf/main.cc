@@ -1,7 +1,8 @@
-// The program joinleaf: root, leaf, tell, doctor and demo.
+// The program joinleaf: root, leaf, tell, stat, doctor and demo.
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/run.h>
+#include <apps/joinleaf/stat/stat.h>
 #include <apps/joinleaf/tell.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -64,6 +65,14 @@ struct Start {
             return run_tell(options);
         } catch (const std::exception& error) {
             fmt::print(stderr, "joinleaf tell: {}\n", in_one_line(error));
+            return kExitFailure;
+        }
+    }
+    int operator()(const StatOptions& options) const {
+        try {
+            return run_stat(options);
+        } catch (const std::exception& error) {
+            fmt::print(stderr, "joinleaf stat: {}\n", in_one_line(error));
             return kExitFailure;
         }
     }

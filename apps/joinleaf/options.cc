@@ -27,6 +27,8 @@ std::uint64_t whole(const Typed::Text& text, std::string_view option, std::uint6
 }
 
 constexpr std::uint64_t kLongestSleepUs = std::chrono::microseconds(kLongestIdleSleep).count();
+/// As Linux numbers them at most.
+constexpr std::uint64_t kMostProcesses = 1U << 22U;
 /// More than any NIC has.
 constexpr std::uint64_t kMostQueues = 1024;
 
@@ -38,6 +40,7 @@ CommonOptions common_options(const Typed& typed) {
     common.idle_sleep = std::chrono::microseconds(
         whole(typed.idle_sleep, "--idle-sleep-us", 0, kLongestSleepUs, 0));
     if (typed.eal) common.eal_arguments = valid(parse_words("--eal", *typed.eal));
+    if (typed.metrics) common.metrics = local_endpoint("--metrics", *typed.metrics);
     common.json = typed.json;
     common.quiet = typed.quiet;
     return common;
@@ -194,6 +197,15 @@ TellOptions tell_options(const Typed& typed) {
     return tell;
 }
 
+StatOptions stat_options(const Typed& typed) {
+    if (typed.path && typed.pid) throw WrongUse("PATH and --pid name the process twice; use one");
+    if (typed.json && typed.once) throw WrongUse("--json and --once are two forms; choose one");
+    StatOptions stat{.path = typed.path, .once = typed.once, .json = typed.json};
+    if (typed.pid) stat.pid = valid(parse_whole("--pid", *typed.pid, 1, kMostProcesses));
+    if (typed.interval) stat.interval = valid(parse_seconds("--interval", *typed.interval));
+    return stat;
+}
+
 DemoOptions demo_options(const Typed& typed) {
     DemoOptions demo;
     demo.common = common_options(typed);
@@ -239,6 +251,11 @@ void add_run(CLI::App& app, Typed& typed) {
              "events and a summary as JSON lines on standard output");
     add_flag(app, kRun, "--quiet", typed.quiet, "errors alone (with --json: no status lines)");
     app.set_help_flag("-h,--help", "this text")->group(kRun);
+}
+
+void add_metrics(CLI::App& app, Typed& typed) {
+    add(app, "How it runs", "--metrics", typed.metrics, "IP:PORT",
+        "let Prometheus ask there, at http://IP:PORT/metrics");
 }
 
 void add_tls(CLI::App& app, Typed& typed, const char* who_dials) {
@@ -306,6 +323,7 @@ void add_root(CLI::App& app, Typed& typed) {
         "keep the port open this long after the last one; 100");
     add_root_admission(app, typed);
     add_port(app, typed);
+    add_metrics(app, typed);
     add_run(app, typed);
 }
 
@@ -334,6 +352,7 @@ void add_leaf(CLI::App& app, Typed& typed) {
         "ignore queriers older than this, 1 to 3; 1 unless given");
     add_flag(app, kIgmp, "--require-router-alert", typed.require_router_alert,
              "ignore queries without the Router Alert option");
+    add_metrics(app, typed);
     add_run(app, typed);
 }
 
@@ -342,6 +361,17 @@ void add_tell(CLI::App& app, Typed& typed) {
     app.add_option("PATH", typed.path)->group("");
     app.add_option("COMMAND", typed.words)->group("");
     app.set_help_flag("-h,--help", "this text")->group("How it runs");
+}
+
+void add_stat(CLI::App& app, Typed& typed) {
+    constexpr auto kWhom = "Whom to look at";
+    constexpr auto kHow = "How to show it";
+    app.add_option("PATH", typed.path)->group("");
+    add(app, kWhom, "--pid", typed.pid, "N", "the process; needed when several run");
+    add(app, kHow, "--interval", typed.interval, "SECONDS", "between two looks; 1 unless given");
+    add_flag(app, kHow, "--once", typed.once, "text, once; likewise where output is no terminal");
+    add_flag(app, kHow, "--json", typed.json, "all that is known, once, as one JSON object");
+    app.set_help_flag("-h,--help", "this text")->group(kHow);
 }
 
 void add_demo(CLI::App& app, Typed& typed) {
@@ -402,11 +432,11 @@ Message complaint(const CLI::App& app, const std::vector<std::string>& arguments
     if (arguments.empty()) {
         return {
             kExitWrongUse,
-            "joinleaf: say what to do: root, leaf, tell, doctor or demo; `joinleaf --help` tells "
+            "joinleaf: say what to do: root, leaf, tell, stat, doctor or demo; `joinleaf --help` tells "
             "more"};
     }
     return {kExitWrongUse, fmt::format("joinleaf: '{}' is not a command; begin with root, leaf, "
-                                       "tell, doctor or demo; `joinleaf --help` tells more",
+                                       "tell, stat, doctor or demo; `joinleaf --help` tells more",
                                        arguments.front())};
 }
 
@@ -437,6 +467,9 @@ Invocation parse_command_line(const std::vector<std::string>& arguments) {
     auto* tell = add_command(app, "tell", "tell a running root to expel a leaf, and the like",
                              "joinleaf tell PATH COMMAND", kTellFooter);
     add_tell(*tell, typed);
+    auto* stat = add_command(app, "stat", "look at a running root or leaf",
+                             "joinleaf stat [PATH] [options]", kStatFooter);
+    add_stat(*stat, typed);
     auto* demo = add_command(app, "demo", "a root and two leaves on this machine, no NIC needed",
                              "joinleaf demo [options]", kDemoFooter);
     add_demo(*demo, typed);
@@ -460,6 +493,7 @@ Invocation parse_command_line(const std::vector<std::string>& arguments) {
         if (leaf->parsed()) return leaf_options(typed);
         if (tell->parsed()) return tell_options(typed);
         if (doctor->parsed()) return doctor_options(typed, common_options(typed));
+        if (stat->parsed()) return stat_options(typed);
         return demo_options(typed);
     } catch (const WrongUse& error) {
         return complaint(app, arguments, error.what());

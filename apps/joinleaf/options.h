@@ -1,5 +1,5 @@
-// What a person asked for on the command line, checked: the commands root, leaf, tell, doctor and
-// demo. Pure.
+// What a person asked for on the command line, checked: the commands root, leaf, tell, stat, doctor
+// and demo. Pure.
 #pragma once
 
 #include <joinleaf/address.h>
@@ -27,6 +27,7 @@ struct CommonOptions {
     std::vector<unsigned> cpus;
     std::chrono::microseconds idle_sleep{0};  ///< of a worker with nothing to do
     std::vector<std::string> eal_arguments;
+    std::optional<ControlEndpoint> metrics;  ///< where Prometheus asks
     bool json = false;
     bool quiet = false;
 };
@@ -97,6 +98,15 @@ struct TellOptions {
     std::string line;
 };
 
+/// A look at a running process, through its telemetry socket.
+struct StatOptions {
+    std::optional<std::string> path;  ///< of the socket
+    std::optional<std::uint64_t> pid;
+    Duration interval = std::chrono::seconds(1);
+    bool once = false;  ///< as text, instead of a screen that is kept up to date
+    bool json = false;  ///< likewise, as one JSON object
+};
+
 struct DemoOptions {
     CommonOptions common;
     std::uint64_t file_octets = 256'000'000;
@@ -119,7 +129,8 @@ struct Message {
 };
 
 using Invocation =
-    std::variant<RootOptions, LeafOptions, TellOptions, DemoOptions, DoctorOptions, Message>;
+    std::variant<RootOptions, LeafOptions, TellOptions, StatOptions, DemoOptions, DoctorOptions,
+                 Message>;
 
 /// Reads the arguments behind the program's name. Wrong use becomes a Message of one line that
 /// names the option, what is wrong and the cure. Touches nothing outside.

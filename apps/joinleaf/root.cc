@@ -3,6 +3,7 @@
 #include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/admitter.h>
 #include <apps/joinleaf/failure.h>
+#include <apps/joinleaf/metrics.h>
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/process.h>
 #include <apps/joinleaf/publisher.h>
@@ -77,8 +78,8 @@ public:
           around_(surroundings),
           input_(open_input(options)),
           console_(open_console(options, surroundings.report)),
-          runtime_(
-              start_one_port(Role::root, options.common, port_options(options), surroundings)) {}
+          runtime_(start_one_port(Role::root, options.common, port_options(options), surroundings)),
+          metrics_(serve_metrics(options.common, runtime_, surroundings.report)) {}
 
     void open();
     /// Returns why it ended.
@@ -99,6 +100,7 @@ private:
     std::optional<Input> input_;
     std::unique_ptr<Console> console_;
     Runtime runtime_;
+    std::unique_ptr<Metrics> metrics_;
     std::unique_ptr<Collector> collector_;
     std::optional<Admitter> admitter_;
     Socket socket_;

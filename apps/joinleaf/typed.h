@@ -36,8 +36,13 @@ struct Typed {
     std::vector<std::string> invites;
     Text tls_psk, tls_identity, tls_cert, tls_key, tls_ca, tls_peer;
 
+    Text metrics;
+
     Text path;
     std::vector<std::string> words;
+
+    Text pid, interval;
+    bool once = false;
 
     Text size;
 
@@ -66,6 +71,9 @@ T valid(std::string_view option, Parsed<T> parsed) {
 using Named = std::pair<std::string_view, const Typed::Text*>;
 /// What was given of `options`, the first; empty: nothing.
 [[nodiscard]] std::string_view first_given(std::initializer_list<Named> options);
+
+/// Where this host listens by TCP. Errors: throws WrongUse.
+[[nodiscard]] ControlEndpoint local_endpoint(std::string_view option, const std::string& text);
 
 /// How a root lets leaves in; none: it does not. Errors: throws WrongUse.
 [[nodiscard]] std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint group);

@@ -1,6 +1,7 @@
 #include <dataplane/dpdk/eal.h>
 #include <dataplane/dpdk/error.h>
 #include <dataplane/dpdk/mempool.h>
+#include <dataplane/dpdk/runtime_folder.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <pthread.h>
@@ -10,6 +11,7 @@
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <sched.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -88,15 +90,15 @@ std::string comma_list(const std::vector<unsigned>& cpus) {
     return fmt::format("{}", fmt::join(cpus, ","));
 }
 
-std::vector<std::string> arguments(const EalOptions& options, bool hugepages,
+std::vector<std::string> arguments(const EalOptions& options, bool hugepages, bool telemetry,
                                    const std::string& prefix) {
     // Lcore 0 is the control thread: it floats over every CPU the process has.
     std::string lcores = fmt::format("0@({})", comma_list(usable_cpus()));
     for (std::size_t i = 0; i < options.worker_cpus.size(); ++i) {
         lcores += fmt::format(",{}@{}", i + 1, options.worker_cpus[i]);
     }
-    std::vector<std::string> args = {"joinleaf",      "--lcores", lcores,
-                                     "--file-prefix", prefix,     "--no-telemetry"};
+    std::vector<std::string> args = {"joinleaf", "--lcores", lcores, "--file-prefix", prefix};
+    if (!telemetry) args.emplace_back("--no-telemetry");
     if (hugepages) {
         args.emplace_back("--in-memory");
     } else {
@@ -127,6 +129,24 @@ public:
 private:
     cpu_set_t set_{};
     bool known_ = false;
+};
+
+// Telemetry's threads write to clients that may have gone, and have the signals of the thread that
+// starts the EAL; who hangs up early must not end the process.
+class NoBrokenPipes {
+public:
+    NoBrokenPipes() {
+        sigset_t pipe;
+        sigemptyset(&pipe);
+        sigaddset(&pipe, SIGPIPE);
+        pthread_sigmask(SIG_BLOCK, &pipe, &before_);
+    }
+    ~NoBrokenPipes() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    NoBrokenPipes(const NoBrokenPipes&) = delete;
+    NoBrokenPipes& operator=(const NoBrokenPipes&) = delete;
+
+private:
+    sigset_t before_{};
 };
 
 // A wrong argument makes the EAL print its whole usage and complain on both outputs; our caller
@@ -199,12 +219,15 @@ Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.mem
         fail(EINVAL, "the DPDK environment takes no log");
     }
     const std::string prefix = fmt::format("joinleaf-{}", getpid());
-    auto args = arguments(options, hugepages_, prefix);
+    remove_folders_of_the_dead();
+    why_no_telemetry_ = why_no_telemetry_socket(prefix);
+    auto args = arguments(options, hugepages_, why_no_telemetry_.empty(), prefix);
     std::vector<char*> argv;
     for (auto& arg : args) argv.push_back(arg.data());
     argv.push_back(nullptr);
 
     const AffinityGuard keep_affinity;
+    const NoBrokenPipes in_threads_of_the_eal;
     std::optional<QuietOutputs> quiet;
     if (!options.more_arguments.empty()) quiet.emplace();
     const int started = [&] {
