@@ -57,6 +57,8 @@ public:
     }
     void set_scope(std::uint8_t scope, Held applied);
     void set_loopback(bool on, Held applied);
+    /// As SenderOptions has it.
+    void set_rate(std::uint64_t packets_per_second, std::uint64_t bits_per_second, Held applied);
 
     [[nodiscard]] bool receives_group() const {
         return plan_.reception && plan_.reception->destination.is_multicast();
@@ -81,6 +83,7 @@ private:
     [[nodiscard]] const Seat& seat() const { return port_.steering().seat(endpoints_.queue); }
     [[nodiscard]] dataplane::HeaderTemplate header() const;
     [[nodiscard]] dataplane::Route route() const;
+    [[nodiscard]] dataplane::Pace pace() const;
     void subscribe();
     void subscribed(Instant at);
     void report(Instant in_place);
