@@ -1,6 +1,7 @@
 // What may be written in the file of --config, and the lines that answer what may not.
 #include <apps/joinleaf/command_line.h>
 #include <apps/joinleaf/config.h>
+#include <apps/joinleaf/reload.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -269,6 +270,26 @@ TEST_F(ConfigFile, IsToldTheDefaultsThatHold) {
         }
         write("");
     }
+}
+
+// What needs a restart is told at each reload until there is one.
+TEST(Reload, TakesOverWhatCanChange) {
+    Settings running{
+        .given = {{"rate", {{"10"}, {}}}, {"mtu", {{"1500"}, {}}}, {"json", {{"true"}, {}}}}};
+    const Settings fresh{
+        .given = {{"rate", {{"20"}, {}}}, {"mtu", {{"9000"}, {}}}, {"invite", {{"a", "b"}, {}}}}};
+    const auto change = take_over(running, fresh, {"rate", "invite"});
+    EXPECT_THAT(change.applied, ElementsAre("invite", "rate"));
+    EXPECT_THAT(change.waiting, ElementsAre("json", "mtu"));
+    EXPECT_TRUE(change.has("rate"));
+    EXPECT_FALSE(change.has("mtu"));
+    EXPECT_EQ(change.text(), "in force now: invite, rate; as before until a restart: json, mtu");
+
+    const auto again = take_over(running, fresh, {"rate", "invite"});
+    EXPECT_THAT(again.applied, IsEmpty());
+    EXPECT_THAT(again.waiting, ElementsAre("json", "mtu"));
+    EXPECT_EQ(take_over(running, running, {}).text(),
+              "nothing that can change while it runs has changed");
 }
 
 }  // namespace
