@@ -186,13 +186,7 @@ Result<void> Attachment::add_outlet() {
     outlet_->own = subscription_.get();
     outlet_->route = route();
     outlet_->udp_checksum = endpoints_.sender.udp_checksum;
-    const std::uint32_t longest = dataplane::octets_on_wire(
-        static_cast<std::uint32_t>(outlet_->header.size()) + outlet_->payload_capacity);
-    outlet_->pacer = {{.packets_per_second = endpoints_.sender.packets_per_second,
-                       .bits_per_second = endpoints_.sender.bits_per_second,
-                       .burst_packets = endpoints_.sender.burst,
-                       .burst_octets = endpoints_.sender.burst * longest},
-                      now()};
+    outlet_->pacer = {pace(), now()};
     if (replicates() || by_several_ || !endpoints_.sender.also.empty()) {
         if (auto added = add_replication(); !added) {
             outlet_.reset();
@@ -323,6 +317,16 @@ Route Attachment::route() const {
     return next_hop_silent_ ? Route::unresolved : Route::waiting;
 }
 
+dataplane::Pace Attachment::pace() const {
+    const auto& sender = endpoints_.sender;
+    const std::uint32_t longest = dataplane::octets_on_wire(
+        static_cast<std::uint32_t>(header().size()) + payload_capacity(port_.options()));
+    return {.packets_per_second = sender.packets_per_second,
+            .bits_per_second = sender.bits_per_second,
+            .burst_packets = sender.burst,
+            .burst_octets = sender.burst * longest};
+}
+
 dataplane::HeaderTemplate Attachment::header() const {
     const auto& to = *plan_.sending;
     const auto group = GroupAddress::from(to.destination);
@@ -349,6 +353,15 @@ void Attachment::refresh_outlet(Held applied) {
 void Attachment::set_scope(std::uint8_t scope, Held applied) {
     scope_ = scope;
     refresh_outlet(std::move(applied));
+}
+
+void Attachment::set_rate(std::uint64_t packets_per_second, std::uint64_t bits_per_second,
+                          Held applied) {
+    endpoints_.sender.packets_per_second = packets_per_second;
+    endpoints_.sender.bits_per_second = bits_per_second;
+    if (!outlet_) return;
+    seat().proxy->send(dataplane::SetPace{.outlet = outlet_.get(), .pace = pace()},
+                       [outlet = outlet_, held = std::move(applied)](const Acknowledgement&) {});
 }
 
 void Attachment::set_loopback(bool on, Held applied) {

@@ -60,6 +60,8 @@ public:
     }
     void set_scope(std::uint8_t scope, Held applied);
     void set_loopback(bool on, Held applied);
+    /// As SenderOptions has it.
+    void set_rate(std::uint64_t packets_per_second, std::uint64_t bits_per_second, Held applied);
 
     [[nodiscard]] bool receives_group() const {
         return plan_.reception && plan_.reception->destination.is_multicast();
@@ -91,6 +93,7 @@ private:
     [[nodiscard]] bool sends_feed() const {
         return endpoints_.sender.framing == Framing::moldudp64;
     }
+    [[nodiscard]] dataplane::Pace pace() const;
     void subscribe();
     void subscribed(Instant at);
     void report(Instant in_place);

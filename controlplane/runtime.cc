@@ -302,6 +302,13 @@ Result<void> Socket::set_loopback(bool on) {
         [&](Held applied) { return impl_->socket->set_loopback(on, std::move(applied)); });
 }
 
+Result<void> Socket::set_rate(std::uint64_t packets_per_second, std::uint64_t bits_per_second) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    return impl_->apply([&](Held applied) {
+        return impl_->socket->set_rate(packets_per_second, bits_per_second, std::move(applied));
+    });
+}
+
 Result<void> Socket::set_nonblocking(bool on) {
     if (!impl_) return failure(std::errc::not_a_socket);
     return impl_->core->call([&] { return impl_->socket->set_nonblocking(on); });

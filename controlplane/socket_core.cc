@@ -1,4 +1,5 @@
 #include <controlplane/socket_core.h>
+#include <algorithm>
 #include <utility>
 
 namespace joinleaf::controlplane {
@@ -199,6 +200,20 @@ Result<void> SocketCore::set_loopback(bool on, Held applied) {
     }
     loopback_ = on;
     if (attachment_) attachment_->set_loopback(on, std::move(applied));
+    return {};
+}
+
+Result<void> SocketCore::set_rate(std::uint64_t packets_per_second, std::uint64_t bits_per_second,
+                                  Held applied) {
+    if (state_ == State::closed) return failure(std::errc::not_a_socket);
+    if (std::max(packets_per_second, bits_per_second) > dataplane::TokenBucket::kMaxRate) {
+        return failure(std::errc::invalid_argument);
+    }
+    options_.sender.packets_per_second = packets_per_second;
+    options_.sender.bits_per_second = bits_per_second;
+    if (attachment_) {
+        attachment_->set_rate(packets_per_second, bits_per_second, std::move(applied));
+    }
     return {};
 }
 

@@ -82,6 +82,8 @@ public:
     virtual Result<void> set_sources(const SourceFilter& sources, Held applied);
     Result<void> set_scope(std::uint8_t scope, Held applied = {});
     Result<void> set_loopback(bool on, Held applied);
+    Result<void> set_rate(std::uint64_t packets_per_second, std::uint64_t bits_per_second,
+                          Held applied);
     Result<void> set_nonblocking(bool on);
     Result<void> select(std::shared_ptr<EventQueue::Impl> queue, EventMask mask);
     /// The first call gives a socket that also receives its way out.

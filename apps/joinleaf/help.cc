@@ -107,7 +107,8 @@ PATH is the socket that the root has with --commands. COMMAND is one of these:
   leaves            list the leaves of this root
   expel WHO         end the session for one leaf: by its number, its data address or its name
   invite IP:PORT    invite the leaf that listens there, again until it comes
-  reload            read the policy and the TLS files again; leaves that are in stay
+  reload            read the policy and the TLS files again, and the file of --config; leaves
+                    that are in stay
   help              what the root says of these
 
 A name that several leaves have chooses none of them: take the number.

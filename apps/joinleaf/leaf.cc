@@ -7,6 +7,7 @@
 #include <apps/joinleaf/output.h>
 #include <apps/joinleaf/process.h>
 #include <apps/joinleaf/publisher.h>
+#include <apps/joinleaf/reload.h>
 #include <apps/joinleaf/rooted_leaf.h>
 #include <apps/joinleaf/run.h>
 #include <fmt/format.h>
@@ -57,6 +58,10 @@ public:
     }
 
     [[nodiscard]] Ticker::Taken taken() const noexcept { return taken_; }
+    /// Datagrams of joins up to this many may come.
+    void expect(std::size_t joins) {
+        first_of_join_.resize(std::max(joins, first_of_join_.size()));
+    }
     [[nodiscard]] std::optional<Instant> first_of_join(std::size_t join) const {
         return first_of_join_[join];
     }
@@ -116,6 +121,7 @@ private:
 struct Member {
     Socket socket;
     Connected connected;
+    bool has_left = false;  ///< while the others go on
 };
 
 PortOptions port_options(const LeafOptions& options) {
@@ -137,7 +143,14 @@ public:
           around_(surroundings),
           input_(open_input(options)),
           runtime_(start_one_port(Role::leaf, options.common, port_options(options), surroundings)),
-          metrics_(serve_metrics(options.common, runtime_, surroundings.report)) {}
+          metrics_(serve_metrics(options.common, runtime_, surroundings.report)) {
+        around_.reload = [this] { reload(); };
+    }
+    Leaf(const Leaf&) = delete;
+    Leaf& operator=(const Leaf&) = delete;
+    ~Leaf() {
+        around_.reload = [] {};
+    }
 
     void join();
     /// Returns why it ended.
@@ -149,7 +162,14 @@ private:
     void open_receivers();
     /// Where what the n-th join brings arrives; none where nothing is received.
     [[nodiscard]] Receiver* receiver_of(std::size_t join);
-    void join_groups();
+    void join_group(GroupEndpoint group);
+    void reload();
+    /// What can change while this leaf runs.
+    [[nodiscard]] SettingsChange take_over(const LeafOptions& fresh);
+    /// Joins and leaves groups until they are those of the options; `afresh`: also those that stay.
+    void follow_groups(bool afresh);
+    void leave(Member& member);
+    void set_sources();
     void begin_to_send();
     /// Empty: it goes on.
     [[nodiscard]] std::string_view reason_to_end(Instant now);
@@ -162,7 +182,7 @@ private:
     [[nodiscard]] std::optional<std::string> complaint(const Status& status,
                                                        std::string_view reason) const;
 
-    const LeafOptions& options_;
+    LeafOptions options_;  ///< changed by reload()
     Surroundings& around_;
     std::optional<Input> input_;
     Runtime runtime_;
@@ -192,7 +212,7 @@ void Leaf::join() {
             members_.push_back({session_->socket(), *std::move(connected)});
         }
     } else {
-        join_groups();
+        for (const auto group : options_.groups) join_group(group);
     }
     joined_ = members_.empty() ? Instant::clock::now() : members_.back().connected.at;
     ticker_.emplace(Role::leaf, runtime_, around_.report, joined_);
@@ -214,21 +234,89 @@ Receiver* Leaf::receiver_of(std::size_t join) {
     return receivers_.empty() ? nullptr : &receivers_[join % receivers_.size()];
 }
 
-void Leaf::join_groups() {
+void Leaf::join_group(GroupEndpoint group) {
     const bool only_named = options_.output && options_.sources.mode() == FilterMode::include;
-    for (const auto group : options_.groups) {
-        Socket socket = must(runtime_.open({.scheme = only_named ? kSourceSpecific : kAnySource,
-                                            .cookie = members_.size(),
-                                            .receiver = receiver_of(members_.size()),
-                                            .sender = sender_options(options_.publishing)}),
-                             "open a socket");
-        must(socket.set_scope(options_.scope), fmt::format("set the scope to {}", options_.scope));
-        const Connected connected =
-            app::join(socket, group,
-                      {.direction = direction_of(options_),
-                       .sources = options_.output ? options_.sources : SourceFilter::nothing()},
-                      Role::leaf, around_, input_ ? group.to_string() : "");
-        members_.push_back({std::move(socket), connected});
+    if (subscriber_) subscriber_->expect(members_.size() + 1);
+    Socket socket = must(runtime_.open({.scheme = only_named ? kSourceSpecific : kAnySource,
+                                        .cookie = members_.size(),
+                                        .receiver = receiver_of(members_.size()),
+                                        .sender = sender_options(options_.publishing)}),
+                         "open a socket");
+    must(socket.set_scope(options_.scope), fmt::format("set the scope to {}", options_.scope));
+    const Connected connected =
+        app::join(socket, group,
+                  {.direction = direction_of(options_),
+                   .sources = options_.output ? options_.sources : SourceFilter::nothing()},
+                  Role::leaf, around_, input_ ? group.to_string() : "");
+    members_.push_back({std::move(socket), connected});
+}
+
+void Leaf::reload() {
+    try {
+        auto fresh = read_again<LeafOptions>(around_.arguments);
+        if (fresh.admission) {
+            check_files(fresh.admission->options, fresh.admission->root.has_value());
+        }
+        if (session_) session_->reload();
+        tell_reloaded(around_.report, take_over(fresh));
+    } catch (const std::exception& why) {
+        tell_not_reloaded(around_.report, why);
+    }
+}
+
+// What is sent goes to the one group that was joined for it.
+SettingsChange Leaf::take_over(const LeafOptions& fresh) {
+    auto& settings = options_.common.settings;
+    const auto& given = fresh.common.settings;
+    if (input_) {
+        auto change = app::take_over(settings, given, {"rate", "bit-rate"});
+        const auto& pace = *fresh.publishing;
+        if (!change.applied.empty() && !members_.empty()) {
+            must(members_.front().socket.set_rate(pace.packets_per_second, pace.bits_per_second),
+                 "change the rate");
+        }
+        return change;
+    }
+    if (session_) return app::take_over(settings, given, {});
+    auto change = app::take_over(settings, given, {"join", "source", "exclude"});
+    const auto mode = options_.sources.mode();
+    options_.groups = fresh.groups;
+    options_.sources = fresh.sources;
+    // Whether all may be heard or those that are named is a matter of the socket's scheme.
+    const bool afresh = mode != options_.sources.mode();
+    follow_groups(afresh);
+    if (!afresh && (change.has("source") || change.has("exclude"))) set_sources();
+    return change;
+}
+
+void Leaf::follow_groups(bool afresh) {
+    std::vector<GroupEndpoint> missing = options_.groups;
+    for (auto& member : members_) {
+        if (member.has_left) continue;
+        const auto wanted = std::ranges::find(missing, member.connected.group);
+        if (wanted == missing.end() || afresh) {
+            leave(member);
+        } else {
+            missing.erase(wanted);
+        }
+    }
+    for (const auto group : missing) join_group(group);
+}
+
+void Leaf::leave(Member& member) {
+    member.socket.close();
+    member.has_left = true;
+    const auto group = member.connected.group.to_string();
+    around_.report.json({{"event", "left"}, {"group", group}});
+    around_.report.text(fmt::format("has left {}", group));
+}
+
+void Leaf::set_sources() {
+    for (auto& member : members_) {
+        if (member.has_left || member.connected.sources == options_.sources) continue;
+        must(member.socket.set_sources(options_.sources),
+             fmt::format("change the sources of {}", member.connected.group.to_string()));
+        member.connected.sources = options_.sources;
     }
 }
 
@@ -261,6 +349,7 @@ std::string_view Leaf::run() {
 std::string_view Leaf::reason_to_end(Instant now) {
     ticker_->tick(now, subscriber_ ? std::optional(subscriber_->taken()) : std::nullopt);
     if (around_.signals.asked_to_stop()) return "signal";
+    if (around_.signals.asked_to_reload()) reload();
     if (options_.duration && now - joined_ >= *options_.duration) return "duration";
     if (session_) {
         if (const auto ended = session_->ended(); !ended.empty()) return ended;

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <exception>
+#include <string>
+#include <vector>
 
 namespace {
 
@@ -34,31 +36,33 @@ Reporter::Options show(const CommonOptions& common) {
             .live = ::isatty(STDOUT_FILENO) == 1};
 }
 
-template <class Options>
-int run(const Options& options, Reporter::Options said, joinleaf::Instant began,
-        int (*command)(const Options&, Surroundings&)) {
-    Reporter report(std::move(said));
-    try {
-        Signals signals;
-        Surroundings surroundings{report, signals, began};
-        return command(options, surroundings);
-    } catch (const std::exception& error) {
-        report.error(in_one_line(error));
-        return kExitFailure;
-    }
-}
-
 struct Start {
     joinleaf::Instant began;
+    std::vector<std::string> arguments;
+
+    template <class Options>
+    int run(const Options& options, Reporter::Options said,
+            int (*command)(const Options&, Surroundings&)) const {
+        Reporter report(std::move(said));
+        try {
+            Signals signals(options.common.settings.file.empty() ? Signals::Hangup::ends
+                                                                 : Signals::Hangup::reloads);
+            Surroundings surroundings{report, signals, began, arguments};
+            return command(options, surroundings);
+        } catch (const std::exception& error) {
+            report.error(in_one_line(error));
+            return kExitFailure;
+        }
+    }
 
     int operator()(const RootOptions& options) const {
         Reporter::Options said = say(options.common, "root", options.output == "-");
         // What is typed is not written over.
         if (options.admission && options.admission->commands == "-") said.live = false;
-        return run(options, said, began, run_root);
+        return run(options, said, run_root);
     }
     int operator()(const LeafOptions& options) const {
-        return run(options, say(options.common, "leaf", options.output == "-"), began, run_leaf);
+        return run(options, say(options.common, "leaf", options.output == "-"), run_leaf);
     }
     int operator()(const TellOptions& options) const {
         try {
@@ -77,12 +81,12 @@ struct Start {
         }
     }
     int operator()(const DemoOptions& options) const {
-        return run(options, show(options.common), began, run_demo);
+        return run(options, show(options.common), run_demo);
     }
     int operator()(const DoctorOptions& options) const {
         Reporter::Options said = show(options.common);
         said.command = "joinleaf doctor";
-        return run(options, std::move(said), began, run_doctor);
+        return run(options, std::move(said), run_doctor);
     }
     int operator()(const Message& message) const {
         if (message.exit_code == kExitDone) {
@@ -98,5 +102,6 @@ struct Start {
 
 int main(int argc, char** argv) {
     const auto began = joinleaf::Instant::clock::now();
-    return std::visit(Start{began}, parse_command_line({argv + 1, argv + argc}));
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    return std::visit(Start{began, arguments}, parse_command_line(arguments));
 }

@@ -1,4 +1,6 @@
 // The command line: what CLI11 collects as text, and the checks that turn it into options.
+#include <apps/joinleaf/command_line.h>
+#include <apps/joinleaf/config.h>
 #include <apps/joinleaf/help.h>
 #include <apps/joinleaf/options_doctor.h>
 #include <apps/joinleaf/typed.h>
@@ -32,59 +34,89 @@ constexpr std::uint64_t kMostProcesses = 1U << 22U;
 /// More than any NIC has.
 constexpr std::uint64_t kMostQueues = 1024;
 
-CommonOptions common_options(const Typed& typed) {
+CommonOptions common_options(const Typed& typed, Complaints& wrong) {
     CommonOptions common;
     for (const auto& cpu : typed.cpus) {
-        common.cpus.push_back(static_cast<unsigned>(valid(parse_whole("--cpu", cpu, 0, 1023))));
+        wrong.attempt([&] {
+            common.cpus.push_back(static_cast<unsigned>(valid(parse_whole("--cpu", cpu, 0, 1023))));
+        });
     }
-    common.idle_sleep = std::chrono::microseconds(
-        whole(typed.idle_sleep, "--idle-sleep-us", 0, kLongestSleepUs, 0));
-    if (typed.eal) common.eal_arguments = valid(parse_words("--eal", *typed.eal));
-    if (typed.metrics) common.metrics = local_endpoint("--metrics", *typed.metrics);
+    wrong.attempt([&] {
+        common.idle_sleep = std::chrono::microseconds(
+            whole(typed.idle_sleep, "--idle-sleep-us", 0, kLongestSleepUs, 0));
+    });
+    if (typed.eal) {
+        wrong.attempt([&] { common.eal_arguments = valid(parse_words("--eal", *typed.eal)); });
+    }
+    if (typed.metrics) {
+        wrong.attempt([&] { common.metrics = local_endpoint("--metrics", *typed.metrics); });
+    }
     common.json = typed.json;
     common.quiet = typed.quiet;
+    if (typed.state) {
+        wrong.attempt([&] { common.state = needed(typed.state, "--state", "/run/leaf.state"); });
+    }
     return common;
 }
 
-PortOptions port_options(const Typed& typed) {
+PortOptions port_options(const Typed& typed, Complaints& wrong) {
     PortOptions port;
-    port.port = needed(typed.port, "--port", "eth1");
-    port.address = valid("--address",
-                         Ipv4Interface::parse(needed(typed.address, "--address", "10.0.0.11/24")));
-    if (typed.gateway) {
-        port.gateway = valid(parse_gateway("--gateway", *typed.gateway, port.address));
+    wrong.attempt([&] { port.port = needed(typed.port, "--port", "eth1"); });
+    const bool has_address = wrong.attempt([&] {
+        port.address = valid(
+            "--address", Ipv4Interface::parse(needed(typed.address, "--address", "10.0.0.11/24")));
+    });
+    if (typed.gateway && has_address) {
+        wrong.attempt([&] {
+            port.gateway = valid(parse_gateway("--gateway", *typed.gateway, port.address));
+        });
     }
-    if (typed.vlan) port.vlan = valid("--vlan", net::VlanStack::parse(*typed.vlan)).to_string();
-    port.mtu = static_cast<std::uint16_t>(whole(typed.mtu, "--mtu", 68, 65535, port.mtu));
-    port.queues = whole(typed.queues, "--queues", 1, kMostQueues, port.queues);
-    port.robustness =
-        static_cast<std::uint8_t>(whole(typed.robustness, "--robustness", 1, 7, port.robustness));
-    port.minimum_igmp_version = static_cast<std::uint8_t>(
-        whole(typed.igmp_version, "--minimum-igmp-version", 1, 3, port.minimum_igmp_version));
+    if (typed.vlan) {
+        wrong.attempt(
+            [&] { port.vlan = valid("--vlan", net::VlanStack::parse(*typed.vlan)).to_string(); });
+    }
+    wrong.attempt([&] {
+        port.mtu = static_cast<std::uint16_t>(whole(typed.mtu, "--mtu", 68, 65535, port.mtu));
+    });
+    wrong.attempt(
+        [&] { port.queues = whole(typed.queues, "--queues", 1, kMostQueues, port.queues); });
+    wrong.attempt([&] {
+        port.robustness = static_cast<std::uint8_t>(
+            whole(typed.robustness, "--robustness", 1, 7, port.robustness));
+    });
+    wrong.attempt([&] {
+        port.minimum_igmp_version = static_cast<std::uint8_t>(
+            whole(typed.igmp_version, "--minimum-igmp-version", 1, 3, port.minimum_igmp_version));
+    });
     port.require_router_alert = typed.require_router_alert;
     return port;
 }
 
 /// A worker for each queue, and a CPU for each worker.
-void check_cpus(const CommonOptions& common, const PortOptions& port) {
-    if (common.cpus.empty() || common.cpus.size() == port.queues) return;
+void check_cpus(const Typed& typed, const PortOptions& port) {
+    if (typed.cpus.empty() || typed.cpus.size() == port.queues) return;
     throw WrongUse(fmt::format(
         "--queues {} and --cpu ({} given) do not fit: each queue has a worker on a CPU of its own; "
         "name as many, or leave --cpu out",
-        port.queues, common.cpus.size()));
+        port.queues, typed.cpus.size()));
 }
 
-Publishing publishing_options(const Typed& typed, std::string input, std::uint16_t mtu) {
-    Publishing publishing{.input = std::move(input),
-                          .packets_per_second = whole(typed.rate, "--rate", 1, 1'000'000'000, 0),
-                          .udp_checksum = !typed.no_udp_checksum};
+Publishing publishing_options(const Typed& typed, std::string input, std::uint16_t mtu,
+                              Complaints& wrong) {
+    Publishing publishing{.input = std::move(input), .udp_checksum = !typed.no_udp_checksum};
+    wrong.attempt(
+        [&] { publishing.packets_per_second = whole(typed.rate, "--rate", 1, 1'000'000'000, 0); });
     if (typed.bit_rate) {
-        publishing.bits_per_second = valid(parse_bit_rate("--bit-rate", *typed.bit_rate));
+        wrong.attempt([&] {
+            publishing.bits_per_second = valid(parse_bit_rate("--bit-rate", *typed.bit_rate));
+        });
     }
     if (typed.chunk) {
-        const auto chunk = valid(parse_whole("--chunk", *typed.chunk, 1, 65507));
-        valid(check_chunk(chunk, mtu));
-        publishing.chunk = static_cast<std::uint32_t>(chunk);
+        wrong.attempt([&] {
+            const auto chunk = valid(parse_whole("--chunk", *typed.chunk, 1, 65507));
+            valid(check_chunk(chunk, mtu));
+            publishing.chunk = static_cast<std::uint32_t>(chunk);
+        });
     }
     return publishing;
 }
@@ -102,22 +134,34 @@ std::uint8_t scope_of(const Typed& typed, std::uint8_t unset) {
     return static_cast<std::uint8_t>(whole(typed.scope, "--scope", 0, 255, unset));
 }
 
-RootOptions root_options(const Typed& typed) {
-    const auto group =
-        valid("--group", GroupEndpoint::parse(needed(typed.group, "--group", "239.1.1.1:5000")));
-    RootOptions root{.common = common_options(typed), .port = port_options(typed), .group = group};
-    check_cpus(root.common, root.port);
-    root.scope = scope_of(typed, root.scope);
-    root.linger = std::chrono::milliseconds(whole(typed.linger, "--linger-ms", 0, 3'600'000,
-                                                  static_cast<std::uint64_t>(root.linger.count())));
-    root.admission = root_admission(typed, group);
-    if (typed.output) root.output = needed(typed.output, "--output", "copy.bin (or - or null)");
+RootOptions root_options(const Typed& typed, Complaints& wrong) {
+    // A group that is wrong does not keep the other options from being checked.
+    RootOptions root{.group = SessionOffer{}.group};
+    wrong.attempt([&] {
+        root.group = valid("--group",
+                           GroupEndpoint::parse(needed(typed.group, "--group", "239.1.1.1:5000")));
+    });
+    root.common = common_options(typed, wrong);
+    root.port = port_options(typed, wrong);
+    wrong.attempt([&] { check_cpus(typed, root.port); });
+    wrong.attempt([&] { root.scope = scope_of(typed, root.scope); });
+    wrong.attempt([&] {
+        root.linger =
+            std::chrono::milliseconds(whole(typed.linger, "--linger-ms", 0, 3'600'000,
+                                            static_cast<std::uint64_t>(root.linger.count())));
+    });
+    root.admission = root_admission(typed, root.group, wrong);
+    if (typed.output) {
+        wrong.attempt(
+            [&] { root.output = needed(typed.output, "--output", "copy.bin (or - or null)"); });
+    }
     if (typed.input || !typed.output) {
-        root.publishing = publishing_options(
-            typed, needed(typed.input, "--input", "file.bin (or - for standard input)"),
-            root.port.mtu);
+        std::string input;
+        wrong.attempt(
+            [&] { input = needed(typed.input, "--input", "file.bin (or - for standard input)"); });
+        root.publishing = publishing_options(typed, std::move(input), root.port.mtu, wrong);
     } else {
-        refuse_without_sending(typed, "--input");
+        wrong.attempt([&] { refuse_without_sending(typed, "--input"); });
     }
     if (root.admission) {
         root.admission->options.session.scope = root.scope;
@@ -130,6 +174,7 @@ RootOptions root_options(const Typed& typed) {
 void check_sending(const Typed& typed, const LeafOptions& leaf) {
     if (leaf.admission) return;
     if (typed.joins.size() > 1) throw WrongUse("--send goes to one group; give one --join");
+    if (leaf.groups.empty()) return;  // what was given is none, which is told already
     if (!typed.sources.empty() || leaf.groups.at(0).group.is_source_specific()) {
         throw WrongUse(fmt::format(
             "--send: {} makes this source-specific, where no leaf sends; publish with `joinleaf "
@@ -152,35 +197,47 @@ void refuse_one_way(const Typed& typed) {
     }
 }
 
-LeafOptions leaf_options(const Typed& typed) {
+LeafOptions leaf_options(const Typed& typed, Complaints& wrong) {
     LeafOptions leaf;
-    leaf.admission = leaf_admission(typed);
+    leaf.admission = leaf_admission(typed, wrong);
     if (typed.joins.empty() && !leaf.admission) {
-        throw WrongUse(
-            "--join is missing; add it, as in --join 239.1.1.1:5000, or --root or "
-            "--listen to be let in by a root");
+        wrong.attempt([] {
+            throw WrongUse(
+                "--join is missing; add it, as in --join 239.1.1.1:5000, or --root or "
+                "--listen to be let in by a root");
+        });
     }
-    leaf.sources = valid(parse_sources(typed.sources, typed.excludes));
+    const bool has_sources =
+        wrong.attempt([&] { leaf.sources = valid(parse_sources(typed.sources, typed.excludes)); });
     for (const auto& text : typed.joins) {
-        leaf.groups.push_back(valid("--join", GroupEndpoint::parse(text)));
+        wrong.attempt([&] { leaf.groups.push_back(valid("--join", GroupEndpoint::parse(text))); });
     }
-    if (typed.send) check_sending(typed, leaf);
-    for (const auto group : leaf.groups) valid(check_join(group, leaf.sources));
-    leaf.common = common_options(typed);
-    leaf.port = port_options(typed);
-    check_cpus(leaf.common, leaf.port);
+    if (typed.send) wrong.attempt([&] { check_sending(typed, leaf); });
+    for (const auto group : leaf.groups) {
+        if (has_sources) wrong.attempt([&] { valid(check_join(group, leaf.sources)); });
+    }
+    leaf.common = common_options(typed, wrong);
+    leaf.port = port_options(typed, wrong);
+    wrong.attempt([&] { check_cpus(typed, leaf.port); });
     if (typed.output || !typed.send) {
-        leaf.output = needed(typed.output, "--output", "copy.bin (or - or null)");
+        wrong.attempt(
+            [&] { leaf.output = needed(typed.output, "--output", "copy.bin (or - or null)"); });
     }
-    refuse_one_way(typed);
+    wrong.attempt([&] { refuse_one_way(typed); });
     if (typed.send) {
-        leaf.publishing = publishing_options(
-            typed, needed(typed.send, "--send", "file.bin (or - for standard input)"),
-            leaf.port.mtu);
+        std::string input;
+        wrong.attempt(
+            [&] { input = needed(typed.send, "--send", "file.bin (or - for standard input)"); });
+        leaf.publishing = publishing_options(typed, std::move(input), leaf.port.mtu, wrong);
     }
-    leaf.scope = scope_of(typed, leaf.scope);
-    if (typed.count) leaf.count = valid(parse_whole("--count", *typed.count, 1, kNoLimit));
-    if (typed.duration) leaf.duration = valid(parse_seconds("--duration", *typed.duration));
+    wrong.attempt([&] { leaf.scope = scope_of(typed, leaf.scope); });
+    if (typed.count) {
+        wrong.attempt(
+            [&] { leaf.count = valid(parse_whole("--count", *typed.count, 1, kNoLimit)); });
+    }
+    if (typed.duration) {
+        wrong.attempt([&] { leaf.duration = valid(parse_seconds("--duration", *typed.duration)); });
+    }
     return leaf;
 }
 
@@ -206,12 +263,15 @@ StatOptions stat_options(const Typed& typed) {
     return stat;
 }
 
-DemoOptions demo_options(const Typed& typed) {
+DemoOptions demo_options(const Typed& typed, Complaints& wrong) {
     DemoOptions demo;
-    demo.common = common_options(typed);
-    demo.file_octets =
-        whole(typed.size, "--size", 1, 100'000, demo.file_octets / kMegabyte) * kMegabyte;
-    demo.packets_per_second = whole(typed.rate, "--rate", 1, 1'000'000'000, 0);
+    demo.common = common_options(typed, wrong);
+    wrong.attempt([&] {
+        demo.file_octets =
+            whole(typed.size, "--size", 1, 100'000, demo.file_octets / kMegabyte) * kMegabyte;
+    });
+    wrong.attempt(
+        [&] { demo.packets_per_second = whole(typed.rate, "--rate", 1, 1'000'000'000, 0); });
     return demo;
 }
 
@@ -250,6 +310,10 @@ void add_run(CLI::App& app, Typed& typed) {
     add_flag(app, kRun, "--json", typed.json,
              "events and a summary as JSON lines on standard output");
     add_flag(app, kRun, "--quiet", typed.quiet, "errors alone (with --json: no status lines)");
+    add(app, kRun, "--config", typed.config, "FILE",
+        "options from a TOML file, by their names; what is typed wins");
+    add_flag(app, kRun, "--print-config", typed.print_config,
+             "show what is in force, as such a file, and end");
     app.set_help_flag("-h,--help", "this text")->group(kRun);
 }
 
@@ -421,14 +485,15 @@ std::string in_our_words(const CLI::ParseError& error) {
 }
 
 /// What is wrong as our one line.
+Message complaint(std::string_view command, std::string_view what) {
+    return {kExitWrongUse,
+            fmt::format("joinleaf {0}: {1}; `joinleaf {0} --help` tells more", command, what)};
+}
+
 Message complaint(const CLI::App& app, const std::vector<std::string>& arguments,
                   std::string_view what) {
     const auto chosen = app.get_subcommands();
-    if (!chosen.empty()) {
-        const auto name = chosen.front()->get_name();
-        return {kExitWrongUse,
-                fmt::format("joinleaf {0}: {1}; `joinleaf {0} --help` tells more", name, what)};
-    }
+    if (!chosen.empty()) return complaint(chosen.front()->get_name(), what);
     if (arguments.empty()) {
         return {
             kExitWrongUse,
@@ -440,12 +505,92 @@ Message complaint(const CLI::App& app, const std::vector<std::string>& arguments
                                        arguments.front())};
 }
 
+/// `joinleaf --config FILE` is the command that FILE names.
+Parsed<std::vector<std::string>> with_command_of_file(std::vector<std::string> arguments) {
+    constexpr std::string_view kOption = "--config";
+    constexpr std::string_view kJoined = "--config=";
+    if (arguments.empty()) return arguments;
+    std::string file;
+    if (arguments.front().starts_with(kJoined)) {
+        file = arguments.front().substr(kJoined.size());
+    } else if (arguments.front() == kOption && arguments.size() > 1) {
+        file = arguments[1];
+    } else {
+        return arguments;
+    }
+    auto command = command_of_config(file);
+    if (!command) return tl::unexpected(command.error());
+    arguments.insert(arguments.begin(), *std::move(command));
+    return arguments;
+}
+
+/// The options of the command that was chosen, as far as they are right.
+Invocation options_of(const CLI::App& command, const Typed& typed, Complaints& wrong) {
+    const auto& name = command.get_name();
+    if (name == "root") return root_options(typed, wrong);
+    if (name == "leaf") return leaf_options(typed, wrong);
+    if (name == "demo") return demo_options(typed, wrong);
+    if (name == "doctor") {
+        DoctorOptions doctor{.common = common_options(typed, wrong)};
+        wrong.attempt([&] { doctor = doctor_options(typed, doctor.common); });
+        return doctor;
+    }
+    if (name == "stat") {
+        StatOptions stat;
+        wrong.attempt([&] { stat = stat_options(typed); });
+        return stat;
+    }
+    TellOptions tell;
+    wrong.attempt([&] { tell = tell_options(typed); });
+    return tell;
+}
+
+struct Settle {
+    Settings settings;
+
+    void operator()(RootOptions& options) { options.common.settings = std::move(settings); }
+    void operator()(LeafOptions& options) { options.common.settings = std::move(settings); }
+    void operator()(DemoOptions& options) { options.common.settings = std::move(settings); }
+    void operator()(DoctorOptions& options) { options.common.settings = std::move(settings); }
+    void operator()(TellOptions& /*no settings*/) {}
+    void operator()(StatOptions& /*no settings*/) {}
+    void operator()(Message& /*no settings*/) {}
+};
+
+/// What was typed, and then what the file says besides.
+Invocation settle(CLI::App& command, const Typed& typed) {
+    Settings settings = typed_settings(command);
+    ConfigErrors errors;
+    if (typed.config) {
+        settings.file = *typed.config;
+        errors = read_config(*typed.config, command, settings);
+    }
+    Complaints wrong;
+    Invocation invocation = Message{};
+    if (!errors.is_unreadable) invocation = options_of(command, typed, wrong);
+    if (typed.config) {
+        for (const auto& what : wrong.all()) add_error(errors, what, command, settings);
+        if (!errors.all.empty()) {
+            return Message{kExitWrongUse, text_of(errors, command.get_name(), *typed.config)};
+        }
+    } else if (!wrong.all().empty()) {
+        return complaint(command.get_name(), wrong.all().front());
+    }
+    if (typed.print_config) return Message{kExitDone, print_config(command, settings)};
+    std::visit(Settle{std::move(settings)}, invocation);
+    return invocation;
+}
+
 }  // namespace
 
-Invocation parse_command_line(const std::vector<std::string>& arguments) {
+struct CommandLine::Parts {
     Typed typed;
-    CLI::App app("joinleaf: multipoint sockets on DPDK. A root publishes, leaves join and receive.",
-                 "joinleaf");
+    CLI::App app{"joinleaf: multipoint sockets on DPDK. A root publishes, leaves join and receive.",
+                 "joinleaf"};
+};
+
+CommandLine::CommandLine() : parts_(std::make_unique<Parts>()) {
+    auto& [typed, app] = *parts_;
     app.formatter(std::make_shared<HelpFormatter>("joinleaf COMMAND [options]"));
     app.footer(std::string(kProgramFooter));
     app.set_help_flag("-h,--help", "this text");
@@ -477,27 +622,30 @@ Invocation parse_command_line(const std::vector<std::string>& arguments) {
         add_command(app, "doctor", "whether this host and a port of it are fit to run",
                     "joinleaf doctor [--port PORT [--address IP/LEN]] [options]", kDoctorFooter);
     add_doctor(*doctor, typed);
+}
 
+CommandLine::~CommandLine() = default;
+
+CLI::App& CommandLine::app() noexcept { return parts_->app; }
+
+Invocation CommandLine::parse(const std::vector<std::string>& typed_words) {
+    auto& [typed, app] = *parts_;
+    const auto arguments = with_command_of_file(typed_words);
+    if (!arguments) return Message{kExitWrongUse, arguments.error()};
     try {
-        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+        app.parse(std::vector<std::string>(arguments->rbegin(), arguments->rend()));
     } catch (const CLI::CallForHelp&) {
         return Message{kExitDone, app.help()};
     } catch (const CLI::CallForVersion& version) {
         return Message{kExitDone, std::string(version.what()) + "\n"};
     } catch (const CLI::ParseError& error) {
-        return complaint(app, arguments, in_our_words(error));
+        return complaint(app, *arguments, in_our_words(error));
     }
+    return settle(*app.get_subcommands().front(), typed);
+}
 
-    try {
-        if (root->parsed()) return root_options(typed);
-        if (leaf->parsed()) return leaf_options(typed);
-        if (tell->parsed()) return tell_options(typed);
-        if (doctor->parsed()) return doctor_options(typed, common_options(typed));
-        if (stat->parsed()) return stat_options(typed);
-        return demo_options(typed);
-    } catch (const WrongUse& error) {
-        return complaint(app, arguments, error.what());
-    }
+Invocation parse_command_line(const std::vector<std::string>& arguments) {
+    return CommandLine().parse(arguments);
 }
 
 }  // namespace joinleaf::app

@@ -8,6 +8,7 @@
 #include <joinleaf/source_filter.h>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -22,6 +23,21 @@ inline constexpr int kExitWrongUse = 2;
 /// Octets that IPv4 and UDP put before a payload.
 inline constexpr std::uint32_t kHeaderOctets = 28;
 
+/// How long a root keeps its port open after the last datagram, unless told.
+inline constexpr std::chrono::milliseconds kRootLinger{100};
+
+/// An option as it was given.
+struct Given {
+    std::vector<std::string> values;  ///< as text; of a flag "true" or "false"
+    std::vector<std::string> from;    ///< of each, as in "leaf.toml:3:7"; empty: it was typed
+};
+
+/// What was given, by the options' long names.
+struct Settings {
+    std::string file;  ///< of --config; empty: none
+    std::map<std::string, Given, std::less<>> given;
+};
+
 /// What every command takes.
 struct CommonOptions {
     std::vector<unsigned> cpus;
@@ -30,6 +46,8 @@ struct CommonOptions {
     std::optional<ControlEndpoint> metrics;  ///< where Prometheus asks
     bool json = false;
     bool quiet = false;
+    std::optional<std::string> state;  ///< a file that tells the next start what was joined
+    Settings settings;
 };
 
 /// What is sent, and how: by a root, or by a leaf that sends, too.
@@ -68,7 +86,7 @@ struct RootOptions {
     GroupEndpoint group;
     std::uint8_t scope = 1;
     std::optional<Publishing> publishing;  ///< unset: this root only receives
-    std::chrono::milliseconds linger{100};
+    std::chrono::milliseconds linger = kRootLinger;
     std::optional<std::string> output;  ///< of what leaves send: a path, "-" or "null"
     std::optional<RootAdmission> admission;
 };
@@ -132,8 +150,9 @@ using Invocation =
     std::variant<RootOptions, LeafOptions, TellOptions, StatOptions, DemoOptions, DoctorOptions,
                  Message>;
 
-/// Reads the arguments behind the program's name. Wrong use becomes a Message of one line that
-/// names the option, what is wrong and the cure. Touches nothing outside.
+/// Reads the arguments behind the program's name, and the file that --config names. Wrong use
+/// becomes a Message of one line that names the option, what is wrong and the cure; with a file, a
+/// line for each thing that is wrong, with its place. Touches nothing else outside.
 [[nodiscard]] Invocation parse_command_line(const std::vector<std::string>& arguments);
 
 }  // namespace joinleaf::app

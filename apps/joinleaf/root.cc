@@ -7,10 +7,13 @@
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/process.h>
 #include <apps/joinleaf/publisher.h>
+#include <apps/joinleaf/reload.h>
 #include <apps/joinleaf/run.h>
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <algorithm>
+#include <mutex>
 #include <numeric>
 
 namespace joinleaf::app {
@@ -80,6 +83,9 @@ public:
           console_(open_console(options, surroundings.report)),
           runtime_(start_one_port(Role::root, options.common, port_options(options), surroundings)),
           metrics_(serve_metrics(options.common, runtime_, surroundings.report)) {}
+    Root(const Root&) = delete;
+    Root& operator=(const Root&) = delete;
+    ~Root() = default;
 
     void open();
     /// Returns why it ended.
@@ -90,12 +96,16 @@ public:
 
 private:
     void open_session();
+    void reload();
+    /// Errors: throws Failure, and nothing has changed.
+    [[nodiscard]] SettingsChange read_and_apply();
+    [[nodiscard]] CommandAnswer reload_on_command();
     [[nodiscard]] bool goes_on(Instant now);
     /// Returns false when the end came first.
     [[nodiscard]] bool wait_for_leaves(std::uint64_t count);
     [[nodiscard]] Summary summary_of(Status status) const;
 
-    const RootOptions& options_;
+    RootOptions options_;  ///< its settings are changed by read_and_apply()
     Surroundings& around_;
     std::optional<Input> input_;
     std::unique_ptr<Console> console_;
@@ -107,6 +117,7 @@ private:
     Connected connected_{.group = options_.group};
     std::optional<Ticker> ticker_;
     std::optional<Publisher> publisher_;
+    std::mutex reloading_;  ///< by SIGHUP here, or by the operator on the admitter's thread
     Instant last_at_{};
 };
 
@@ -131,7 +142,8 @@ void Root::open() {
 void Root::open_session() {
     const Instant called = Instant::clock::now();
     admitter_.emplace(runtime_, *options_.admission, sender_options(options_.publishing),
-                      around_.report, console_.get(), collector_.get());
+                      around_.report, console_.get(), collector_.get(),
+                      [this] { return reload_on_command(); });
     socket_ = admitter_->root();
     connected_.at = must(socket_.connected_at(), "publish");
     connected_.connect_ms = milliseconds_between(called, connected_.at);
@@ -158,7 +170,59 @@ std::string_view Root::run() {
     return all_sent ? "end_of_input" : "signal";
 }
 
+void Root::reload() {
+    try {
+        tell_reloaded(around_.report, read_and_apply());
+    } catch (const std::exception& why) {
+        tell_not_reloaded(around_.report, why);
+    }
+}
+
+SettingsChange Root::read_and_apply() {
+    const std::lock_guard lock(reloading_);
+    const bool has_file = !options_.common.settings.file.empty();
+    std::optional<RootOptions> fresh;
+    if (has_file) fresh = read_again<RootOptions>(around_.arguments);
+    if (admitter_ && !admitter_->root().reload_admission()) {
+        throw Failure("a policy or TLS file is wrong, as told above");
+    }
+    if (!fresh) return {};
+    auto change =
+        take_over(options_.common.settings, fresh->common.settings, {"rate", "bit-rate", "invite"});
+    if (fresh->publishing && (change.has("rate") || change.has("bit-rate"))) {
+        const auto& pace = *fresh->publishing;
+        must(socket_.set_rate(pace.packets_per_second, pace.bits_per_second), "change the rate");
+    }
+    if (admitter_ && fresh->admission && change.has("invite")) {
+        auto& known = options_.admission->invite;
+        auto wanted = fresh->admission->invite;
+        std::erase_if(wanted, [&](const ControlEndpoint& leaf) {
+            return std::ranges::find(known, leaf) != known.end();
+        });
+        known = fresh->admission->invite;
+        admitter_->invite_also(std::move(wanted));
+    }
+    return change;
+}
+
+CommandAnswer Root::reload_on_command() {
+    try {
+        const auto change = read_and_apply();
+        std::string said =
+            "the policy and the TLS files are read again, and hold for whoever asks now";
+        if (options_.common.settings.file.empty()) return done(said);
+        tell_reloaded(around_.report, change);
+        return done(
+            fmt::format("{}; of {} {}", said, options_.common.settings.file, change.text()));
+    } catch (const std::exception& why) {
+        tell_not_reloaded(around_.report, why);
+        return not_done(
+            "all stays as it was; the root's own output says what is wrong with a file");
+    }
+}
+
 bool Root::goes_on(Instant now) {
+    if (around_.signals.asked_to_reload()) reload();
     ticker_->tick(now, collector_ ? std::optional(collector_->taken()) : std::nullopt);
     return !around_.signals.asked_to_stop() && !(collector_ && collector_->has_failed());
 }
@@ -172,6 +236,7 @@ bool Root::wait_for_leaves(std::uint64_t count) {
         pollfd signal{around_.signals.fd(), POLLIN, 0};
         ::poll(&signal, 1, kLookMs);
         if (around_.signals.asked_to_stop()) return false;
+        if (around_.signals.asked_to_reload()) reload();
     }
     return true;
 }

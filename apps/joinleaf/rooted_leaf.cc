@@ -109,9 +109,11 @@ bool RootedLeaf::wait_for_invitation() {
 }
 
 std::optional<Event> RootedLeaf::next_event() {
-    std::array<pollfd, 2> waits{pollfd{events_.fd(), POLLIN, 0},
-                                pollfd{around_.signals.fd(), POLLIN, 0}};
+    std::array<pollfd, 3> waits{pollfd{events_.fd(), POLLIN, 0},
+                                pollfd{around_.signals.fd(), POLLIN, 0},
+                                pollfd{around_.signals.hangup_fd(), POLLIN, 0}};
     while (!around_.signals.asked_to_stop()) {
+        if (around_.signals.asked_to_reload()) around_.reload();
         if (auto event = events_.next()) return event;
         ::poll(waits.data(), waits.size(), -1);
     }
@@ -170,6 +172,8 @@ std::optional<std::string> RootedLeaf::complaint() const {
     }
     return fmt::format("the root {} was lost: the connection to it broke", root_);
 }
+
+void RootedLeaf::reload() { must(opened_.reload_admission(), "read the TLS files again"); }
 
 void RootedLeaf::close() {
     member_.close();

@@ -31,6 +31,9 @@ public:
     /// What to tell of an end that was not in good order; none: it was.
     [[nodiscard]] std::optional<std::string> complaint() const;
 
+    /// Reads the TLS files again, for whoever connects from now on. Errors: throws Failure.
+    void reload();
+
     void close();
 
 private:

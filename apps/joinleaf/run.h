@@ -5,6 +5,9 @@
 #include <apps/joinleaf/report.h>
 #include <apps/joinleaf/signals.h>
 #include <joinleaf/runtime.h>
+#include <functional>
+#include <string>
+#include <vector>
 
 namespace joinleaf::app {
 
@@ -17,6 +20,10 @@ struct Surroundings {
     Reporter& report;
     Signals& signals;
     Instant began;  ///< when the program did
+    /// Behind the program's name: what a reload reads again, with the file that they name.
+    std::vector<std::string> arguments;
+    /// Carries out a reload that was asked for, wherever the run waits. Set by the command.
+    std::function<void()> reload = [] {};
 };
 
 [[nodiscard]] double seconds_between(Instant from, Instant to) noexcept;

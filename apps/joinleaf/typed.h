@@ -1,10 +1,11 @@
-// The command line as typed, before it is checked; what options.cc and options_rooted.cc share.
+// The options as given, before they are checked; what options.cc and options_rooted.cc share.
 #pragma once
 
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/values.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -21,6 +22,8 @@ struct Typed {
     Text eal, idle_sleep;
     bool json = false;
     bool quiet = false;
+    Text config, state;
+    bool print_config = false;
 
     Text port, address, gateway, vlan, mtu, queues, robustness, igmp_version;
     bool require_router_alert = false;
@@ -47,11 +50,37 @@ struct Typed {
     Text size;
 
     Text querier_wait;
+
+    Text completion;
+    bool man = false;
 };
 
 /// Wrong use, found while options are made out of what was typed.
 class WrongUse : public std::runtime_error {
     using std::runtime_error::runtime_error;
+};
+
+/// Gathers wrong uses, so that all of them can be told at once.
+class Complaints {
+public:
+    /// Runs one check. Returns whether it found nothing wrong; what depends on it is not worth
+    /// checking otherwise.
+    template <class Check>
+    bool attempt(Check check) {
+        try {
+            check();
+            return true;
+        } catch (const WrongUse& wrong) {
+            if (std::ranges::find(all_, wrong.what()) == all_.end())
+                all_.emplace_back(wrong.what());
+            return false;
+        }
+    }
+
+    [[nodiscard]] const std::vector<std::string>& all() const noexcept { return all_; }
+
+private:
+    std::vector<std::string> all_;
 };
 
 template <class T>
@@ -75,11 +104,11 @@ using Named = std::pair<std::string_view, const Typed::Text*>;
 /// Where this host listens by TCP. Errors: throws WrongUse.
 [[nodiscard]] ControlEndpoint local_endpoint(std::string_view option, const std::string& text);
 
-/// How a root lets leaves in; none: it does not. Errors: throws WrongUse.
-[[nodiscard]] std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint group);
+/// How a root lets leaves in; none: it does not.
+[[nodiscard]] std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint group,
+                                                          Complaints& wrong);
 
-/// How a leaf comes into a rooted session; none: it joins groups by itself. Errors: throws
-/// WrongUse.
-[[nodiscard]] std::optional<LeafAdmission> leaf_admission(const Typed& typed);
+/// How a leaf comes into a rooted session; none: it joins groups by itself.
+[[nodiscard]] std::optional<LeafAdmission> leaf_admission(const Typed& typed, Complaints& wrong);
 
 }  // namespace joinleaf::app
