@@ -245,7 +245,8 @@ bool Arbiter::begin_next_session(FeedItem& item) noexcept {
     begin(switch_packet_.session, switch_packet_.sequence, switch_at_);
     received_ = switch_received_;
     const Fate fate = judge(switch_line_, switch_packet_, switch_handle_, switch_at_);
-    if (fate == Fate::taken || fate == Fate::held || fate == Fate::control) return false;
+    if (fate == Fate::taken || fate == Fate::held) return false;
+    if (switch_packet_.kind != net::MoldKind::data) return false;  // which nobody keeps
     item = discarded(switch_line_, switch_handle_);
     return true;
 }

@@ -26,7 +26,8 @@ FeedOptions options_from(Input& input) {
                        .policy = static_cast<GapPolicy>(input.octet() % 3),
                        .window = kWindow,
                        .remembered_ranges = 4,
-                       .remembered_packets = 16};
+                       .remembered_packets = 16,
+                       .believed_jump = input.octet()};
     options.recovery.request = input.flag();
     return options;
 }

@@ -325,6 +325,17 @@ TEST(Arbitrate, AHeartbeatConfirmsAJumpWhenItIsSaidAgain) {
     EXPECT_TRUE(lines.arbiter.is_catching_up());
 }
 
+TEST(Arbitrate, ASessionThatBeginsWithAStrayBeginsAllTheSame) {
+    Lines lines({.lines = 1, .believed_jump = kJump});
+    lines.data(kA, 1, 1);
+    lines.heartbeat(kA, 1 << 20, "S2");
+    lines.data(kA, 1, 1, "S2");
+    lines.data(kA, 1 << 20, 1, "S3");
+    lines.data(kA, 1, 1, "S3");
+    EXPECT_THAT(lines.told(), ElementsAre("S1", "1+1", "S2", "1+1", "discard", "S3", "1+1"));
+    EXPECT_EQ(lines.kept(), 0u);
+}
+
 // A jump that is somebody's mistake does not hurry a feed that goes on.
 TEST(Arbitrate, AHoleIsAsOldAsTheLastThingThatALineBroughtInTurn) {
     Lines lines({.lines = 1});
