@@ -67,8 +67,10 @@ Fate Arbiter::judge(std::uint8_t line, const net::MoldPacket& packet, PacketHand
     const std::uint32_t count = packet.messages.size();
     ++from.counters.packets;
     from.counters.received += count;
-    if (claim_ || packet.sequence > edge_) [[unlikely]] {
+    if (claim_ || rival_ || packet.sequence > edge_) [[unlikely]] {
         if (!is_confirmed(line, packet, now)) return Fate::unconfirmed;
+        // A line that goes on with this session has not left it.
+        if (rival_ && rival_->line == line && (pending_ & kSwitch) == 0) dismiss_rival();
     }
     if (line != kRepair) from.follow(packet.sequence, packet.end(), now);
     if (stopped_) [[unlikely]]
@@ -192,6 +194,8 @@ Fate Arbiter::duplicate(std::uint8_t line, const net::MoldPacket& packet) noexce
 
 // ---- Sessions ----
 
+// One stray packet must not end a session: another one is believed when a second packet is of it
+// too, or nothing is left of this one.
 Fate Arbiter::judge_other_session(std::uint8_t line, const net::MoldPacket& packet,
                                   PacketHandle handle, Instant now) noexcept {
     // A line that is behind still brings what is over; it must not lead back there.
@@ -200,13 +204,40 @@ Fate Arbiter::judge_other_session(std::uint8_t line, const net::MoldPacket& pack
         if (old_sessions_[i] == packet.session) return Fate::old_session;
     }
     if (stopped_) return Fate::stopped;
-    switch_packet_ = packet;
-    switch_handle_ = handle;
-    switch_line_ = line;
-    switch_at_ = now;
-    switch_received_ = received_;
+    const Waiting waiting{line, packet, handle, now, received_};
+    const Fate fate = packet.kind == net::MoldKind::data ? Fate::taken : Fate::control;
+    const bool is_known = rival_ && rival_->packet.session == packet.session;
+    if (is_known && is_rival_confirmed(line, packet, now)) {
+        second_ = waiting;
+        pending_ |= kSecond;
+    } else if (is_known) {
+        return Fate::unconfirmed;
+    } else {
+        dismiss_rival();
+        rival_ = waiting;
+        if (!end_ && !is_silent(now)) return fate == Fate::taken ? Fate::held : fate;
+    }
     pending_ |= kSwitch | kWindow | (end_ && !end_told_ ? kEnd : 0u);
-    return packet.kind == net::MoldKind::data ? Fate::taken : Fate::control;
+    return fate;
+}
+
+bool Arbiter::is_rival_confirmed(std::uint8_t line, const net::MoldPacket& packet,
+                                 Instant now) const noexcept {
+    return line != rival_->line || packet.sequence != rival_->packet.sequence ||
+           packet.kind != rival_->packet.kind || now - rival_->at >= kSaidAgain;
+}
+
+bool Arbiter::is_silent(Instant now) const noexcept {
+    return std::all_of(lines_.begin(), lines_.end() - 1,
+                       [&](const Line& line) { return now - line.heard >= kSilence; });
+}
+
+void Arbiter::dismiss_rival() noexcept {
+    if (rival_ && rival_->is_kept()) {
+        dismissed_ = rival_;
+        pending_ |= kDismiss;
+    }
+    rival_.reset();
 }
 
 void Arbiter::begin(const net::MoldSession& session, std::uint64_t first_heard,
@@ -242,12 +273,18 @@ void Arbiter::begin(const net::MoldSession& session, std::uint64_t first_heard,
 bool Arbiter::begin_next_session(FeedItem& item) noexcept {
     old_sessions_[old_session_count_++ % old_sessions_.size()] = session_;
     first_session_ = false;
-    begin(switch_packet_.session, switch_packet_.sequence, switch_at_);
-    received_ = switch_received_;
-    const Fate fate = judge(switch_line_, switch_packet_, switch_handle_, switch_at_);
-    if (fate == Fate::taken || fate == Fate::held) return false;
-    if (switch_packet_.kind != net::MoldKind::data) return false;  // which nobody keeps
-    item = discarded(switch_line_, switch_handle_);
+    const Waiting waiting = *rival_;
+    rival_.reset();
+    begin(waiting.packet.session, waiting.packet.sequence, waiting.at);
+    return judge_waiting(waiting, item);
+}
+
+// True: it is of no use any more.
+bool Arbiter::judge_waiting(const Waiting& waiting, FeedItem& item) noexcept {
+    received_ = waiting.received;
+    const Fate fate = judge(waiting.line, waiting.packet, waiting.handle, waiting.at);
+    if (fate == Fate::taken || fate == Fate::held || !waiting.is_kept()) return false;
+    item = discarded(waiting.line, waiting.handle);
     return true;
 }
 
@@ -345,6 +382,11 @@ bool Arbiter::next_slowly(FeedItem& item) noexcept {
             item = {.kind = FeedItem::Kind::gap, .first = gap_.first, .count = gap_.count()};
             return true;
         }
+        if ((pending_ & kDismiss) != 0) {
+            pending_ &= ~kDismiss;
+            item = discarded(dismissed_->line, dismissed_->handle);
+            return true;
+        }
         if ((pending_ & kLate) != 0) return next_late(item);
         if (current_) return deliver_current(item);
         if ((pending_ & kWindow) != 0) {
@@ -361,15 +403,19 @@ bool Arbiter::next_slowly(FeedItem& item) noexcept {
                 lose(lost->range);
                 continue;
             }
-            pending_ = 0;
+            pending_ &= kSecond;
             if (begin_next_session(item)) return true;
             continue;
         }
         if ((pending_ & kSwitch) != 0) {  // the old session's last gap has stopped all
-            pending_ = 0;
-            if (switch_packet_.kind != net::MoldKind::data) return false;
-            item = discarded(switch_line_, switch_handle_);
-            return true;
+            pending_ &= ~kSwitch;
+            dismiss_rival();
+            continue;
+        }
+        if ((pending_ & kSecond) != 0) {
+            pending_ &= ~kSecond;
+            if (judge_waiting(*std::exchange(second_, std::nullopt), item)) return true;
+            continue;
         }
         pending_ = 0;
         if (has_hole()) note_passed();  // another one, it may be

@@ -63,7 +63,7 @@ void Leaf::take(Instant now) {
         kept_.erase(kept);
     }
     demand(kept_.size() == feed.arbiter().held(), "a packet is kept that is not held");
-    demand(feed.arbiter().held() <= kWindow, "the window is too large");
+    demand(feed.arbiter().held() <= kWindow + 1, "the window is too large");
 }
 
 void Leaf::check(const FeedItem& item, Instant now) {
@@ -372,19 +372,23 @@ void Simulation::freeze(Leaf& leaf) {
     });
 }
 
-// A packet of the session, of whatever kind, whose sequence nobody published; no two agree.
+// A packet, of whatever kind, whose sequence nobody published, or of a session that is none; no two
+// agree.
 void Simulation::mislead(Leaf& leaf) {
     const std::uint64_t sequence =
         packer_->next_sequence() + (1 + ++stray_count_) * 10 * kBelievedJump;
-    leaf.trace(fmt::format("is misled to {}", sequence));
+    const unsigned session =
+        chance_.percent(30) ? static_cast<unsigned>(1000 + stray_count_) : session_;
+    leaf.trace(fmt::format("is misled to S{}, {}", session, sequence));
     const std::uint16_t count =
         chance_.one_of({std::uint16_t{0}, std::uint16_t{1}, net::kMoldEndOfSession});
     std::vector<std::byte> stray(net::kMoldHeaderSize + (count == 1 ? net::kMoldLengthSize : 0));
-    net::emit_mold_header(session_name(session_), sequence, count, stray.data());
+    net::emit_mold_header(session_name(session), sequence, count, stray.data());
     const auto shared = std::make_shared<const std::vector<std::byte>>(std::move(stray));
     const auto line = static_cast<std::uint8_t>(chance_.below(line_count_));
     deliver(leaf, line, shared);
-    ++leaf.strays;
+    // The first of another session is kept, until it is known to be none.
+    if (session == session_) ++leaf.strays;
     if (!chance_.percent(20)) return;
     deliver(leaf, line, shared);  // as networks do
     ++leaf.strays;
