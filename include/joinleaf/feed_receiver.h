@@ -86,7 +86,8 @@ struct FeedReceiverOptions {
     std::size_t window = 0;
     /// A sequence farther ahead than so many messages is believed when a second packet confirms it:
     /// another line's, or a later one of the same line. One stray packet cannot make all that
-    /// follows look like something lost. 0: all are believed.
+    /// follows look like something lost. 0: all are believed. (Another session is confirmed alike,
+    /// unless the last one has ended or fallen silent; its first packet waits for that.)
     std::uint64_t believed_jump = 1'000'000;
     /// A datagram that the port spread over several buffers (a jumbo frame, or buffers smaller than
     /// the MTU) is copied into one of so many of so many octets, taken when the FeedReceiver is
