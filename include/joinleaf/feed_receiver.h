@@ -35,7 +35,9 @@ enum class GapPolicy : std::uint8_t {
 enum class StartAt : std::uint8_t {
     live,      ///< with whatever comes first
     sequence,  ///< with a given sequence, recovered if it has passed
-    history,   ///< with the oldest that the repair server still has
+    /// With the oldest that the repair server still has; where that is not 1, history_begins() says
+    /// so, or what is before the first packet heard is told as a gap at the deadline.
+    history,
 };
 
 /// One way by which the feed comes.
