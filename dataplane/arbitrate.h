@@ -83,6 +83,10 @@ struct FeedItem {
     Instant arrived;         ///< when the arbiter was told of it
     Instant received;        ///< when it came from the wire
     net::MoldSession session;
+
+    [[nodiscard]] static FeedItem discarded(std::uint8_t by, PacketHandle packet) noexcept {
+        return {.kind = Kind::discard, .handle = packet, .give_back = true, .line = by};
+    }
 };
 
 /// The first range that is missing.
