@@ -29,10 +29,10 @@ struct Options {
     std::size_t message = 40;
     std::size_t lines = 2;
     double seconds = 1;
+    std::size_t at_once = 32;
     bool udp_checksum = false;
 };
 
-constexpr std::size_t kMessagesAtOnce = 32;
 // So many may be under way, some bursts of datagrams: what a queue holds besides would only fall
 // out of the caches.
 constexpr std::uint64_t kUnderWay = 4096;
@@ -76,8 +76,8 @@ public:
                                                       kMaxPayload, nullptr, clock_.now())),
           publisher_(impl_),
           feed_({.arbiter = {.lines = static_cast<std::uint8_t>(options.lines)}}, 1),
-          message_(options.message) {
-        messages_.fill(message_);
+          message_(options.message),
+          messages_(options.at_once, message_) {
         for (std::size_t i = 0; i < options.lines; ++i) add_line(i, options.udp_checksum);
         send_command(leaf_, {.what = AddReceiveQueue{&queue_}});
     }
@@ -192,7 +192,7 @@ private:
     std::vector<std::unique_ptr<Line>> lines_;
     Feed feed_;
     std::vector<std::byte> message_;
-    std::array<std::span<const std::byte>, kMessagesAtOnce> messages_;
+    std::vector<std::span<const std::byte>> messages_;
     std::uint64_t next_ = 1;
     std::uint64_t gaps_ = 0;
     std::uint64_t sum_ = 0;
@@ -204,6 +204,8 @@ int main(int argc, char** argv) try {
     Options options;
     CLI::App app("The whole path of a sequenced feed on virtual ports, on one core");
     app.add_option("--message", options.message, "octets of a message")->check(CLI::Range(8, 1450));
+    app.add_option("--at-once", options.at_once, "messages that are published by one call")
+        ->check(CLI::Range(1, 1024));
     app.add_option("--lines", options.lines, "ports that send the feed")->check(CLI::Range(1, 4));
     app.add_option("--seconds", options.seconds, "how long to measure");
     app.add_flag("--udp-checksum", options.udp_checksum, "datagrams carry a UDP checksum");
