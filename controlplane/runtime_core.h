@@ -51,10 +51,12 @@ public:
     using Ready = std::function<void(std::error_code)>;
     Result<std::shared_ptr<SocketCore>> open(const SocketOptions& options, Ready ready);
     Result<Receiver> open_receiver(const ReceiverOptions& options);
-    /// `others`: those of FeedPublisherOptions::also_by. Errors: as Socket::feed_publisher().
-    Result<std::shared_ptr<FeedPublisher::Impl>> publish_feed(
-        const std::shared_ptr<SocketCore>& socket, const FeedPublisherOptions& options,
-        std::span<const std::shared_ptr<SocketCore>> others);
+    /// `others`: those of FeedPublisherOptions::also_by; `repair`: who sends again what was lost.
+    /// Errors: as Socket::feed_publisher().
+    Result<void> publish_feed(const std::shared_ptr<SocketCore>& socket,
+                              const std::shared_ptr<FeedPublisher::Impl>& feed,
+                              std::span<const std::shared_ptr<SocketCore>> others,
+                              const std::optional<RepairServerOptions>& repair);
     /// Errors: as Runtime::open_repair_host().
     Result<void> open_repair(const std::shared_ptr<RepairHost::Impl>& host,
                              const RepairHostOptions& options);

@@ -82,6 +82,18 @@ protected:
         EXPECT_TRUE(feed) << feed.error().message();
         return feed ? std::move(*feed) : FeedPublisher();
     }
+    // One that has told that it is there, and says nothing more by itself.
+    FeedPublisher open_quiet_feed() {
+        auto feed = open_feed({.delay = 0s, .heartbeat = 1h, .history_messages = 5000});
+        Line a{network_, kLineA};
+        Line b{other_, kLineB};
+        EXPECT_TRUE(eventually([&] {
+            a.hear(true);
+            b.hear(true);
+            return a.packets.size() == 1 && b.packets.size() == 1;
+        }));
+        return feed;
+    }
     // Numbered messages up to `last`, as many as are taken.
     static void publish_to(FeedPublisher& feed, std::uint64_t last, std::size_t size) {
         std::vector<std::byte> message(size);
@@ -96,8 +108,7 @@ protected:
     // All of `live` while nobody listens on the other line.
     void one_line_is_stuck(Network& stuck, Line live) {
         start_both();
-        auto feed = open_feed({.delay = 0s, .heartbeat = 1h, .history_messages = 5000});
-        EXPECT_TRUE(eventually([&] { return feed.in_flight() == 0; }));
+        auto feed = open_quiet_feed();
         stuck.stop_listening();
         constexpr std::uint64_t kMessages = 200'000;
         EXPECT_TRUE(eventually(
@@ -164,7 +175,7 @@ TEST_F(FeedLines, TheSecondGoesOnWhenTheFirstIsStuck) {
 
 TEST_F(FeedLines, WhatBothLinesLoseIsDroppedInTheEnd) {
     start_both();
-    auto feed = open_feed({.delay = 0s, .heartbeat = 1h});
+    auto feed = open_quiet_feed();
     network_.stop_listening();
     other_.stop_listening();
     constexpr std::uint64_t kMessages = 3000;
