@@ -291,6 +291,7 @@ TEST_F(LateLeaf, HasAllThatTheHistoryHolds) {
     Socket root = open_root();
     auto feed = publish_from(root);
     publish(feed, 900);
+    ASSERT_TRUE(eventually([&] { return feed.in_flight() == 0; }));
     auto [leaf, at_root] = let_in(root, open_leaf("desk-7"));
     auto receiver = open_feed(leaf, StartAt::sequence);
     publish(feed, 50);
@@ -305,6 +306,7 @@ TEST_F(LateLeaf, BeginsWithTheHistoryWhereTheRootSaysThatItBegins) {
     Socket root = open_root();
     auto feed = publish_from(root);
     publish(feed, 5000);
+    ASSERT_TRUE(eventually([&] { return feed.in_flight() == 0; }));
     auto [leaf, at_root] = let_in(root, open_leaf("desk-7"));
     auto receiver = open_feed(leaf, StartAt::history);
     receive_until(leaf, receiver, 5000);
