@@ -17,6 +17,7 @@
 #include <joinleaf/runtime.h>
 #include <atomic>
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <vector>
 

@@ -216,14 +216,14 @@ void Simulation::start_root() {
                                            .flush_at = chance_.percent(50) ? 100u : 0u,
                                            .delay = chance_.between(0us, 500us)},
                     *log_, now_);
-    controlplane::RepairLimits options{.capacity = kCapacity};
+    RepairLimits limits{.capacity = kCapacity};
     if (theme_ == Theme::anything && chance_.percent(30)) {
-        options.leaf_octets_per_second = 20'000;
-        options.leaf_burst_octets = 1000;
-        options.burst_refusals = 20;
-        options.quarantine = 500ms;
+        limits.leaf_octets_per_second = 20'000;
+        limits.leaf_burst_octets = 1000;
+        limits.burst_refusals = 20;
+        limits.quarantine = 500ms;
     }
-    server_.emplace(options, now_);
+    server_.emplace(limits, now_);
     root_turns();
 }
 
