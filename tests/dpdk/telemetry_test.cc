@@ -156,6 +156,17 @@ TEST_F(Telemetry, WhatMeansNothingIsAnsweredByNull) {
     EXPECT_EQ(Json::parse(ask("/joinleaf/leaves,99"))["/joinleaf/leaves"]["total"], 0);
 }
 
+/// Clients that telemetry has a thread for.
+std::ptrdiff_t clients() {
+    std::ptrdiff_t threads = 0;
+    for (const auto& task : fs::directory_iterator("/proc/self/task")) {
+        std::string name;
+        std::ifstream(task.path() / "comm") >> name;
+        if (name == "telemetry-v2") ++threads;
+    }
+    return threads - 1;  // one listens
+}
+
 // Its answer meets nobody, which must not end the process by a signal.
 TEST_F(Telemetry, WhoHangsUpEarlyDoesNoHarm) {
     constexpr std::string_view kLong = "/joinleaf/igmp";
@@ -168,6 +179,7 @@ TEST_F(Telemetry, WhoHangsUpEarlyDoesNoHarm) {
         ::close(fd);
     }
     EXPECT_NE(ask("/joinleaf/ports"), "");
+    EXPECT_TRUE(eventually([] { return clients() == 1; })) << "the one of this fixture stays";
     std::signal(SIGPIPE, before);
 }
 
