@@ -118,8 +118,11 @@ void StatusService::begin_to_answer() {
 
 StatusService::Snapshot& StatusService::snapshot(bool goes_on) {
     const Instant now = Instant::clock::now();
-    if (goes_on && now - snapshot_.taken_at < kWalkGoesOn) return snapshot_;
-    snapshot_ = {.taken_at = now};
+    if (goes_on && now - snapshot_.used_at < kWalkGoesOn) {
+        snapshot_.used_at = now;
+        return snapshot_;
+    }
+    snapshot_ = {.used_at = now};
     const std::shared_lock entries(entries_lock_);
     for (const auto& entry : entries_) snapshot_.statuses.push_back(entry.source.status());
     return snapshot_;

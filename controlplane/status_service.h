@@ -54,7 +54,7 @@ private:
     };
     /// What a walk through a long table goes on with, so that its pages belong together.
     struct Snapshot {
-        Instant taken_at{};
+        Instant used_at{};
         std::vector<Status> statuses;
         std::map<std::string, std::shared_ptr<const Table>, std::less<>> tables;  ///< as asked for
     };

@@ -11,7 +11,6 @@
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <sched.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -131,24 +130,6 @@ private:
     bool known_ = false;
 };
 
-// Telemetry's threads write to clients that may have gone, and have the signals of the thread that
-// starts the EAL; who hangs up early must not end the process.
-class NoBrokenPipes {
-public:
-    NoBrokenPipes() {
-        sigset_t pipe;
-        sigemptyset(&pipe);
-        sigaddset(&pipe, SIGPIPE);
-        pthread_sigmask(SIG_BLOCK, &pipe, &before_);
-    }
-    ~NoBrokenPipes() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    NoBrokenPipes(const NoBrokenPipes&) = delete;
-    NoBrokenPipes& operator=(const NoBrokenPipes&) = delete;
-
-private:
-    sigset_t before_{};
-};
-
 // A wrong argument makes the EAL print its whole usage and complain on both outputs; our caller
 // says it in one line.
 class QuietOutputs {
@@ -227,7 +208,6 @@ Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.mem
     argv.push_back(nullptr);
 
     const AffinityGuard keep_affinity;
-    const NoBrokenPipes in_threads_of_the_eal;
     std::optional<QuietOutputs> quiet;
     if (!options.more_arguments.empty()) quiet.emplace();
     const int started = [&] {

@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -48,7 +50,16 @@ bool is_abandoned(const fs::path& socket) {
     const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd < 0) return false;
     const auto* generic = reinterpret_cast<const sockaddr*>(&address);
-    const bool refused = ::connect(fd, generic, sizeof address) != 0 && errno == ECONNREFUSED;
+    const bool answers = ::connect(fd, generic, sizeof address) == 0;
+    const bool refused = !answers && errno == ECONNREFUSED;
+    if (answers) {
+        // DPDK 22.11 never gives back the place of a client that has gone before it is greeted.
+        constexpr timeval kPatience{.tv_sec = 1, .tv_usec = 0};
+        std::array<char, 1024> greeting;
+        if (::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) == 0) {
+            static_cast<void>(::recv(fd, greeting.data(), greeting.size(), 0));
+        }
+    }
     ::close(fd);
     return refused;
 }

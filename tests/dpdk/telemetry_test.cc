@@ -1,6 +1,7 @@
 // Telemetry as its clients meet it: at the socket of this process, while runtimes come and go.
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/stat/sample.h>
+#include <controlplane/status_service.h>
 #include <dataplane/dpdk/runtime_folder.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -10,9 +11,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <thread>
 
 namespace joinleaf {
@@ -24,6 +27,7 @@ using namespace test;
 using namespace std::chrono_literals;
 using app::Json;
 using app::TelemetryClient;
+using controlplane::StatusService;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -152,15 +156,100 @@ TEST_F(Telemetry, WhatMeansNothingIsAnsweredByNull) {
     EXPECT_EQ(Json::parse(ask("/joinleaf/leaves,99"))["/joinleaf/leaves"]["total"], 0);
 }
 
-// Who hangs up before the answer is written would end the process by SIGPIPE.
+/// Clients that telemetry has a thread for.
+std::ptrdiff_t clients() {
+    std::ptrdiff_t threads = 0;
+    for (const auto& task : fs::directory_iterator("/proc/self/task")) {
+        std::string name;
+        std::ifstream(task.path() / "comm") >> name;
+        if (name == "telemetry-v2") ++threads;
+    }
+    return threads - 1;  // one listens
+}
+
+// Its answer meets nobody, which must not end the process by a signal.
 TEST_F(Telemetry, WhoHangsUpEarlyDoesNoHarm) {
     constexpr std::string_view kLong = "/joinleaf/igmp";
+    const auto before = std::signal(SIGPIPE, SIG_DFL);  // whoever started the tests may ignore it
     for (int i = 0; i < 50; ++i) {
         const int fd = greeted();
-        EXPECT_GT(::send(fd, kLong.data(), kLong.size(), MSG_NOSIGNAL), 0);
+        for (int n = 0; n < 5; ++n) {
+            EXPECT_GT(::send(fd, kLong.data(), kLong.size(), MSG_NOSIGNAL), 0);
+        }
         ::close(fd);
     }
     EXPECT_NE(ask("/joinleaf/ports"), "");
+    EXPECT_TRUE(eventually([] { return clients() == 1; })) << "the one of this fixture stays";
+    std::signal(SIGPIPE, before);
+}
+
+/// Who has many groups, and two roots with many leaves whose names are the longest to write.
+class Crowd {
+public:
+    static constexpr std::size_t kGroups = 10'000;
+    static constexpr std::size_t kLeaves = 1000;
+
+    [[nodiscard]] StatusService::Source source() {
+        return {.status = [this] { return status(); },
+                .leaves = [](SocketId socket, std::uint64_t after,
+                             std::size_t limit) { return leaves(socket, after, limit); }};
+    }
+    std::atomic<int> asked{0};
+
+private:
+    Status status() {
+        ++asked;
+        Status status;
+        status.ports.resize(1);
+        for (std::uint32_t i = 0; i < kGroups; ++i) {
+            status.memberships.push_back(
+                {.socket = i, .group = {GroupAddress::of(239, 1, 1, 1), UdpPort::of(5000)}});
+        }
+        for (const std::uint32_t socket : {3U, 7U}) {
+            status.admissions.push_back(
+                {.socket = socket,
+                 .group = {GroupAddress::of(239, 1, 1, 1), UdpPort::of(5000)},
+                 .members = kLeaves});
+        }
+        return status;
+    }
+    static std::vector<LeafStatus> leaves(SocketId socket, std::uint64_t after, std::size_t limit) {
+        std::vector<LeafStatus> some;
+        // Numbers have holes, where leaves have gone.
+        for (std::uint64_t i = after / 2 + 1; i <= kLeaves && some.size() < limit; ++i) {
+            some.push_back({.number = 2 * i, .stage = "member"});
+            some.back().peer.name = std::string(255, '"');
+            some.back().peer.identity = std::to_string(static_cast<std::uint32_t>(socket));
+        }
+        return some;
+    }
+};
+
+// As unique names, since a row that comes twice would hide one that is missing.
+std::set<std::string> names(const app::JsonRows& rows, std::initializer_list<const char*> fields) {
+    std::set<std::string> all;
+    for (const auto& row : rows) {
+        std::string name;
+        for (const auto* field : fields) name += row[field].get<std::string>() + " ";
+        EXPECT_TRUE(all.insert(name).second) << name;
+    }
+    return all;
+}
+
+TEST(TelemetryPages, ManyRowsAreWholeAndOfOneLook) {
+    Crowd crowd;
+    const auto told = StatusService::instance().add(crowd.source());
+    TelemetryClient client(own_socket());
+    EXPECT_THAT(names(client.rows("groups"), {"socket"}), SizeIs(Crowd::kGroups));
+    EXPECT_EQ(crowd.asked, 1);
+    EXPECT_THAT(names(client.rows("leaves"), {"socket", "number"}), SizeIs(2 * Crowd::kLeaves));
+
+    const auto second = Json::parse(ask("/joinleaf/leaves,7,1990"))["/joinleaf/leaves"];
+    EXPECT_EQ(second["total"], Crowd::kLeaves);
+    ASSERT_THAT(second["rows"], SizeIs(5));
+    EXPECT_EQ(second["rows"]["0"]["number"], "1992");
+    EXPECT_EQ(second["rows"]["0"]["identity"], "7");
+    EXPECT_FALSE(second.contains("next"));
 }
 
 TEST(TelemetryWithoutARuntime, HasEveryTableAndNoRows) {

@@ -520,10 +520,10 @@ TEST(CommonOptions, SplitEalArgumentsAtBlanksOutsideQuotes) {
 }
 
 TEST(CommandLine, AnswersWhatItDoesNotKnowWithOneLine) {
-    EXPECT_THAT(refused(""), HasSubstr("joinleaf: say what to do: root, leaf, tell or demo"));
+    EXPECT_THAT(refused(""), HasSubstr("joinleaf: say what to do: root, leaf, tell, stat or demo"));
     EXPECT_THAT(
         refused("lief"),
-        HasSubstr("joinleaf: 'lief' is not a command; begin with root, leaf, tell or demo"));
+        HasSubstr("joinleaf: 'lief' is not a command; begin with root, leaf, tell, stat or demo"));
     EXPECT_THAT(refused("--frob"), HasSubstr("--frob"));
     EXPECT_THAT(refused("leaf --frob"),
                 HasSubstr("joinleaf leaf: '--frob' is not expected here; `joinleaf leaf --help`"));
