@@ -10,6 +10,7 @@
 #include <apps/joinleaf/reload.h>
 #include <apps/joinleaf/rooted_leaf.h>
 #include <apps/joinleaf/run.h>
+#include <apps/joinleaf/service.h>
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -194,6 +195,7 @@ private:
     Instant joined_{};
     std::optional<Ticker> ticker_;
     std::optional<PublishingThread> publishing_;
+    Service service_{Role::leaf};
     bool all_sent_ = false;
     /// A failed output does not keep the leaf from leaving its groups.
     std::optional<std::string> failure_;
@@ -207,7 +209,8 @@ void Leaf::join() {
         subscriber_.emplace(options_, receivers_, std::move(output));
     }
     if (options_.admission) {
-        session_.emplace(runtime_, options_, options_.output ? &receivers_[0] : nullptr, around_);
+        session_.emplace(runtime_, options_, options_.output ? &receivers_[0] : nullptr, around_,
+                         [this] { service_.ready(runtime_); });
         if (auto connected = session_->enter()) {
             members_.push_back({session_->socket(), *std::move(connected)});
         }
@@ -217,6 +220,7 @@ void Leaf::join() {
     joined_ = members_.empty() ? Instant::clock::now() : members_.back().connected.at;
     ticker_.emplace(Role::leaf, runtime_, around_.report, joined_);
     if (input_ && !members_.empty()) begin_to_send();
+    if (!members_.empty()) service_.ready(runtime_);
 }
 
 // A root's session is one group.
@@ -252,6 +256,7 @@ void Leaf::join_group(GroupEndpoint group) {
 }
 
 void Leaf::reload() {
+    service_.reloading();
     try {
         auto fresh = read_again<LeafOptions>(around_.arguments);
         if (fresh.admission) {
@@ -262,6 +267,7 @@ void Leaf::reload() {
     } catch (const std::exception& why) {
         tell_not_reloaded(around_.report, why);
     }
+    service_.reloaded();
 }
 
 // What is sent goes to the one group that was joined for it.
@@ -373,6 +379,7 @@ std::string_view Leaf::look_at_sending() {
 }
 
 void Leaf::end(std::string_view reason) {
+    service_.stopping();
     around_.report.json({{"event", "closed"}, {"reason", reason}});
     if (reason == "end_of_input") {
         pollfd signal{around_.signals.fd(), POLLIN, 0};

@@ -2,12 +2,14 @@
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/run.h>
+#include <apps/joinleaf/service.h>
 #include <apps/joinleaf/stat/stat.h>
 #include <apps/joinleaf/tell.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <exception>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -24,7 +26,8 @@ Reporter::Options say(const CommonOptions& common, const char* command,
             .quiet = common.quiet,
             .json_to = data_on_stdout ? stderr : stdout,
             .prefix = fmt::format("joinleaf {}: ", command),
-            .live = ::isatty(STDERR_FILENO) == 1};
+            .live = ::isatty(STDERR_FILENO) == 1,
+            .journal = logs_to_journal()};
 }
 
 /// The demo: what it says is what it is for, so all but errors goes to standard output.
@@ -92,7 +95,11 @@ struct Start {
         if (message.exit_code == kExitDone) {
             fmt::print("{}", message.text);
         } else {
-            fmt::print(stderr, "{}\n", message.text);
+            const auto* const priority = logs_to_journal() ? "<3>" : "";
+            std::istringstream lines(message.text);
+            for (std::string line; std::getline(lines, line);) {
+                fmt::print(stderr, "{}{}\n", priority, line);
+            }
         }
         return message.exit_code;
     }

@@ -9,6 +9,7 @@
 #include <apps/joinleaf/publisher.h>
 #include <apps/joinleaf/reload.h>
 #include <apps/joinleaf/run.h>
+#include <apps/joinleaf/service.h>
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -117,6 +118,7 @@ private:
     Connected connected_{.group = options_.group};
     std::optional<Ticker> ticker_;
     std::optional<Publisher> publisher_;
+    Service service_{Role::root};
     std::mutex reloading_;  ///< by SIGHUP here, or by the operator on the admitter's thread
     Instant last_at_{};
 };
@@ -137,6 +139,7 @@ void Root::open() {
             *options_.publishing, options_.port.port, *input_, must(socket_.sender(), "send"),
             [this](Instant now) { return goes_on(now); }, around_.signals.fd());
     }
+    service_.ready(runtime_);
 }
 
 void Root::open_session() {
@@ -171,11 +174,13 @@ std::string_view Root::run() {
 }
 
 void Root::reload() {
+    service_.reloading();
     try {
         tell_reloaded(around_.report, read_and_apply());
     } catch (const std::exception& why) {
         tell_not_reloaded(around_.report, why);
     }
+    service_.reloaded();
 }
 
 SettingsChange Root::read_and_apply() {
@@ -242,6 +247,7 @@ bool Root::wait_for_leaves(std::uint64_t count) {
 }
 
 void Root::end(std::string_view reason) {
+    service_.stopping();
     around_.report.json({{"event", "closed"}, {"reason", reason}});
     if (reason == "end_of_input") {
         pollfd signal{around_.signals.fd(), POLLIN, 0};

@@ -40,11 +40,12 @@ std::string_view cure_for_request(const std::error_code& why, Direction directio
 }  // namespace
 
 RootedLeaf::RootedLeaf(Runtime& runtime, const LeafOptions& options, const Receiver* receiver,
-                       Surroundings& surroundings)
+                       Surroundings& surroundings, std::function<void()> listening)
     : runtime_(runtime),
       admission_(*options.admission),
       direction_(direction_of(options)),
       around_(surroundings),
+      listening_(std::move(listening)),
       events_(runtime.open_event_queue()),
       opened_(must(runtime.open({.scheme = kRootedRooted,
                                  .receiver = receiver,
@@ -86,6 +87,7 @@ bool RootedLeaf::wait_for_invitation() {
     const Listening listening{at, has_tls(admission_.options)};
     around_.report.json(json_of(listening));
     around_.report.text(text_of(Role::leaf, listening));
+    listening_();
     while (const auto event = next_event()) {
         if (event->type == EventType::accept && !member_) {
             called_ = Instant::clock::now();
