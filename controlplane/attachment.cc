@@ -91,46 +91,42 @@ Result<std::shared_ptr<dataplane::SendQueue>> Attachment::send_queue() {
     return send_queue_;
 }
 
-Result<std::shared_ptr<FeedPublisher::Impl>> Attachment::publish_feed(
-    const FeedPublisherOptions& options, std::span<Attachment* const> others) {
-    const auto session = FeedPublisher::Impl::check(options);
-    if (!session) return tl::unexpected(session.error());
-    std::vector<Attachment*> lines{this};
-    std::uint32_t capacity = payload_capacity(port_.options());
-    std::size_t held = 0;
-    for (Attachment* other : others) {
+Result<std::size_t> Attachment::feed_capacity(std::span<Attachment* const> others) const {
+    std::vector<const Attachment*> lines{this};
+    for (const Attachment* other : others) {
         if (std::ranges::find(lines, other) != lines.end()) {
             return failure(std::errc::invalid_argument);
         }
         lines.push_back(other);
-        capacity = std::min(capacity, payload_capacity(other->port_.options()));
     }
+    std::size_t capacity = payload_capacity(port_.options());
+    std::size_t held = 0;
     for (const Attachment* line : lines) {
         if (line->feed_) return failure(std::errc::device_or_resource_busy);
         const auto& to = *line->plan_.sending;
         if (!others.empty() && !to.destination.is_multicast() && !line->replicates()) {
             return failure(std::errc::invalid_argument);
         }
+        capacity = std::min<std::size_t>(capacity, payload_capacity(line->port_.options()));
         held += line->port_.port().transmit_slots() + dataplane::FeedLine::kSlots;
     }
     // The lines share this port's buffers: when one holds all that it can, the others go on.
     if (!others.empty() && held >= port_.options().buffers) {
         return failure(std::errc::no_buffer_space);
     }
-    std::shared_ptr<FeedPublisher::Impl> feed;
-    try {
-        feed = std::make_shared<FeedPublisher::Impl>(options, *session, capacity, port_.pools(),
-                                                     now());
-    } catch (const std::exception&) {
-        return failure(std::errc::not_enough_memory);
-    }
+    return capacity;
+}
+
+Result<void> Attachment::publish_feed(const std::shared_ptr<FeedPublisher::Impl>& feed,
+                                      std::span<Attachment* const> others) {
+    if (auto able = feed_capacity(others); !able) return tl::unexpected(able.error());
+    std::vector<Attachment*> lines{this};
+    lines.insert(lines.end(), others.begin(), others.end());
     for (Attachment* line : lines) {
-        if (auto ready = line->prepare_feed(!others.empty()); !ready) {
-            return tl::unexpected(ready.error());
-        }
+        if (auto ready = line->prepare_feed(!others.empty()); !ready) return ready;
     }
     for (std::size_t i = 0; i < lines.size(); ++i) lines[i]->begin_feed(feed, i);
-    return feed;
+    return {};
 }
 
 // What goes by several ports goes out as references to one payload, also where it goes to one group

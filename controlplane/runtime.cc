@@ -314,6 +314,7 @@ Result<Sender> Socket::sender() {
     return Sender(std::make_shared<Sender::Impl>(std::move(*queue), impl_->socket->port_pools()));
 }
 
+// The memory is taken on the calling thread; the control thread has others to serve.
 Result<FeedPublisher> Socket::feed_publisher(const FeedPublisherOptions& options) {
     if (!impl_) return failure(std::errc::not_a_socket);
     std::vector<std::shared_ptr<SocketCore>> others;
@@ -322,10 +323,23 @@ Result<FeedPublisher> Socket::feed_publisher(const FeedPublisherOptions& options
         if (socket.impl_->core != impl_->core) return failure(std::errc::invalid_argument);
         others.push_back(socket.impl_->socket);
     }
-    auto feed = impl_->core->call(
-        [&] { return impl_->core->publish_feed(impl_->socket, options, others); });
-    if (!feed) return tl::unexpected(feed.error());
-    return FeedPublisher(std::move(*feed));
+    const auto session = FeedPublisher::Impl::check(options);
+    if (!session) return tl::unexpected(session.error());
+    const auto& core = impl_->core;
+    const auto capacity = core->call([&] { return impl_->socket->feed_capacity(others); });
+    if (!capacity) return tl::unexpected(capacity.error());
+    std::shared_ptr<FeedPublisher::Impl> feed;
+    try {
+        feed = std::make_shared<FeedPublisher::Impl>(options, *session, *capacity,
+                                                     impl_->socket->port_pools(),
+                                                     std::chrono::steady_clock::now());
+    } catch (const std::exception&) {
+        return failure(std::errc::not_enough_memory);
+    }
+    const auto begun =
+        core->call([&] { return core->publish_feed(impl_->socket, feed, options.repair, others); });
+    if (!begun) return tl::unexpected(begun.error());
+    return FeedPublisher(std::move(feed));
 }
 
 Result<Instant> Socket::connected_at() const {

@@ -398,16 +398,17 @@ Result<Receiver> RuntimeCore::open_receiver(const ReceiverOptions& options) {
     return Receiver(std::move(impl));
 }
 
-Result<std::shared_ptr<FeedPublisher::Impl>> RuntimeCore::publish_feed(
-    const std::shared_ptr<SocketCore>& socket, const FeedPublisherOptions& options,
-    std::span<const std::shared_ptr<SocketCore>> others) {
-    if (!options.repair) return socket->publish_feed(options, others);
+Result<void> RuntimeCore::publish_feed(const std::shared_ptr<SocketCore>& socket,
+                                       const std::shared_ptr<FeedPublisher::Impl>& feed,
+                                       const std::optional<RepairServerOptions>& repair,
+                                       SocketCore::Others others) {
+    if (!repair) return socket->publish_feed(feed, others);
     if (!running_ || stopping_) return failure(std::errc::network_down);
     if (socket->repair_status()) return failure(std::errc::device_or_resource_busy);
     // Before the feed begins, so that one whose endpoint cannot be had does not begin.
     const std::weak_ptr<SocketCore> of = socket;
     auto service =
-        RepairService::open(loop_.io(), *options.repair,
+        RepairService::open(loop_.io(), *repair,
                             {.too_old =
                                  [of](Ipv4Address leaf, const HistoryBegins& begins) {
                                      const auto asked = of.lock();
@@ -420,11 +421,10 @@ Result<std::shared_ptr<FeedPublisher::Impl>> RuntimeCore::publish_feed(
                                  },
                              .log = [this](std::string_view line) { log(line); }});
     if (!service) return tl::unexpected(service.error());
-    auto feed = socket->publish_feed(options, others);
-    if (!feed) return feed;
-    (*service)->serve((*feed)->log, (*feed)->packing.capacity);
+    if (auto begun = socket->publish_feed(feed, others); !begun) return begun;
+    (*service)->serve(feed->log, feed->packing.capacity);
     socket->use_repair(std::move(*service));
-    return feed;
+    return {};
 }
 
 Result<void> RuntimeCore::open_repair(const std::shared_ptr<RepairHost::Impl>& host,

@@ -16,7 +16,7 @@
 #include <joinleaf/runtime.h>
 #include <atomic>
 #include <memory>
-#include <span>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -52,9 +52,10 @@ public:
     Result<std::shared_ptr<SocketCore>> open(const SocketOptions& options, Ready ready);
     Result<Receiver> open_receiver(const ReceiverOptions& options);
     /// Errors: as Socket::feed_publisher().
-    Result<std::shared_ptr<FeedPublisher::Impl>> publish_feed(
-        const std::shared_ptr<SocketCore>& socket, const FeedPublisherOptions& options,
-        std::span<const std::shared_ptr<SocketCore>> others);
+    Result<void> publish_feed(const std::shared_ptr<SocketCore>& socket,
+                              const std::shared_ptr<FeedPublisher::Impl>& feed,
+                              const std::optional<RepairServerOptions>& repair,
+                              SocketCore::Others others);
     /// Errors: as Runtime::open_repair_host().
     Result<void> open_repair(const std::shared_ptr<RepairHost::Impl>& host,
                              const RepairHostOptions& options);

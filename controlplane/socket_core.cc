@@ -227,25 +227,36 @@ Result<std::shared_ptr<dataplane::SendQueue>> SocketCore::send_queue() {
     return attachment_->send_queue();
 }
 
-Result<void> SocketCore::may_send_feed() const {
-    if (auto able = may_send(); !able) return able;
-    if (options_.sender.framing != Framing::moldudp64) {
-        return failure(std::errc::operation_not_supported);
-    }
-    return {};
-}
-
-Result<std::shared_ptr<FeedPublisher::Impl>> SocketCore::publish_feed(
-    const FeedPublisherOptions& options, std::span<const std::shared_ptr<SocketCore>> others) {
-    if (auto able = may_send_feed(); !able) return tl::unexpected(able.error());
+// Those of the others, once this one may send a feed too.
+Result<std::vector<Attachment*>> SocketCore::senders_of_feed(Others others) {
     std::vector<Attachment*> attachments;
+    const auto look_at = [](const SocketCore& socket) -> Result<void> {
+        if (auto able = socket.may_send(); !able) return able;
+        const bool sends_feed = socket.options_.sender.framing == Framing::moldudp64;
+        if (!sends_feed) return failure(std::errc::operation_not_supported);
+        return {};
+    };
+    if (auto able = look_at(*this); !able) return tl::unexpected(able.error());
     for (const auto& other : others) {
-        if (auto able = other->may_send_feed(); !able) return tl::unexpected(able.error());
+        if (auto able = look_at(*other); !able) return tl::unexpected(able.error());
         attachments.push_back(other->attachment());
     }
-    auto feed = attachment_->publish_feed(options, attachments);
-    if (feed) feed_begun(**feed);
-    return feed;
+    return attachments;
+}
+
+Result<std::size_t> SocketCore::feed_capacity(Others others) {
+    const auto senders = senders_of_feed(others);
+    if (!senders) return tl::unexpected(senders.error());
+    return attachment_->feed_capacity(*senders);
+}
+
+Result<void> SocketCore::publish_feed(const std::shared_ptr<FeedPublisher::Impl>& feed,
+                                      Others others) {
+    const auto senders = senders_of_feed(others);
+    if (!senders) return tl::unexpected(senders.error());
+    auto begun = attachment_->publish_feed(feed, *senders);
+    if (begun) feed_begun(*feed);
+    return begun;
 }
 
 void SocketCore::use_repair(std::shared_ptr<RepairService> repair) {

@@ -86,8 +86,10 @@ public:
     Result<void> select(std::shared_ptr<EventQueue::Impl> queue, EventMask mask);
     /// The first call gives a socket that also receives its way out.
     [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
-    [[nodiscard]] Result<std::shared_ptr<FeedPublisher::Impl>> publish_feed(
-        const FeedPublisherOptions& options, std::span<const std::shared_ptr<SocketCore>> others);
+    /// A sequenced feed by this socket and others: what Attachment says, where all may send one.
+    using Others = std::span<const std::shared_ptr<SocketCore>>;
+    [[nodiscard]] Result<std::size_t> feed_capacity(Others others);
+    Result<void> publish_feed(const std::shared_ptr<FeedPublisher::Impl>& feed, Others others);
     [[nodiscard]] Result<Instant> connected_at() const;
 
     /// A join whose report has not left fails: who waits for it must not wait for the cable.
@@ -164,7 +166,7 @@ protected:
 private:
     void wake_request_waiters();
     [[nodiscard]] Result<void> may_send() const;
-    [[nodiscard]] Result<void> may_send_feed() const;
+    [[nodiscard]] Result<std::vector<Attachment*>> senders_of_feed(Others others);
 
     SocketId id_;
     SocketOptions options_;
