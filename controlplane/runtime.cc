@@ -349,8 +349,8 @@ Result<FeedPublisher> Socket::feed_publisher(const FeedPublisherOptions& options
     } catch (const std::exception&) {
         return failure(std::errc::not_enough_memory);
     }
-    const auto begun = core->call(
-        [&] { return core->publish_feed(impl_->socket, feed, others, options.repair); });
+    const auto begun =
+        core->call([&] { return core->publish_feed(impl_->socket, feed, options.repair, others); });
     if (!begun) return tl::unexpected(begun.error());
     return FeedPublisher(std::move(feed));
 }
