@@ -127,6 +127,12 @@ Status Runtime::status() const {
     return core->call([&] { return core->status(); });
 }
 
+Result<void> Runtime::leave_for_another(std::size_t port, GroupAddress group,
+                                        const SourceFilter& sources) {
+    const auto& core = impl_->core;
+    return core->call([&] { return core->leave_for_another(port, group, sources); });
+}
+
 void Runtime::stop(std::chrono::milliseconds linger) { impl_->core->stop(linger); }
 
 Result<Socket> Socket::join_leaf(GroupEndpoint group, const JoinOptions& options) {

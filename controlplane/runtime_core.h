@@ -53,6 +53,8 @@ public:
     /// Now, and not with the next tick: somebody waits.
     void take_acknowledgements();
     [[nodiscard]] Status status() const;
+    Result<void> leave_for_another(std::size_t port, GroupAddress group,
+                                   const SourceFilter& sources);
     void log(std::string_view line) const;
     [[nodiscard]] const std::shared_ptr<PortPools>& pools(std::size_t port) const {
         return pools_[port];
