@@ -162,7 +162,9 @@ void Worker::apply(const Command& command, Instant now) noexcept {
                 c.outlet->header = *c.header;
                 c.outlet->route = c.route;
             },
-            [&](const SetPace& c) { c.outlet->pacer = {c.pace, now}; },
+            [&](const SetPace& c) {
+                c.outlet->pacer = {c.pace, now};
+            },
             [&](const PutReplica& c) {
                 c.outlet->replication->destinations.put(c.slot, *c.header, c.resolved);
             },
