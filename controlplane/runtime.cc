@@ -147,6 +147,12 @@ std::vector<LeafStatus> Runtime::leaves(SocketId socket, std::uint64_t after,
     return core->call([&] { return core->leaves(socket, after, limit); });
 }
 
+Result<void> Runtime::leave_for_another(std::size_t port, GroupAddress group,
+                                        const SourceFilter& sources) {
+    const auto& core = impl_->core;
+    return core->call([&] { return core->leave_for_another(port, group, sources); });
+}
+
 void Runtime::stop(std::chrono::milliseconds linger) { impl_->core->stop(linger); }
 
 Result<Socket> Socket::join_leaf(GroupEndpoint group, const JoinOptions& options) {

@@ -473,6 +473,15 @@ void RuntimeCore::close(SocketId id) {
     socket->close();
 }
 
+Result<void> RuntimeCore::leave_for_another(std::size_t port, GroupAddress group,
+                                            const SourceFilter& sources) {
+    if (port >= ports_.size()) return failure(std::errc::invalid_argument);
+    const auto told =
+        ports_[port]->igmp().leave_for_another(group, sources, std::chrono::steady_clock::now());
+    if (!told) return failure(told.error());
+    return {};
+}
+
 Status RuntimeCore::status() const {
     Status status;
     status.taken_at = std::chrono::steady_clock::now();

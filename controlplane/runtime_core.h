@@ -67,6 +67,8 @@ public:
     [[nodiscard]] Status status() const;
     [[nodiscard]] std::vector<LeafStatus> leaves(SocketId socket, std::uint64_t after,
                                                  std::size_t limit) const;
+    Result<void> leave_for_another(std::size_t port, GroupAddress group,
+                                   const SourceFilter& sources);
     void log(std::string_view line) const;
     [[nodiscard]] const std::shared_ptr<PortPools>& pools(std::size_t port) const {
         return pools_[port];

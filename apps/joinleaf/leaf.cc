@@ -11,6 +11,7 @@
 #include <apps/joinleaf/rooted_leaf.h>
 #include <apps/joinleaf/run.h>
 #include <apps/joinleaf/service.h>
+#include <apps/joinleaf/state_keeper.h>
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -143,6 +144,7 @@ public:
         : options_(options),
           around_(surroundings),
           input_(open_input(options)),
+          state_(options.common, options.port, surroundings.report),
           runtime_(start_one_port(Role::leaf, options.common, port_options(options), surroundings)),
           metrics_(serve_metrics(options.common, runtime_, surroundings.report)) {
         around_.reload = [this] { reload(); };
@@ -165,6 +167,8 @@ private:
     [[nodiscard]] Receiver* receiver_of(std::size_t join);
     void join_group(GroupEndpoint group);
     void reload();
+    /// What is to be joined without a root, or has been with one; nothing is, to send only.
+    [[nodiscard]] std::vector<JoinedGroup> joined() const;
     /// What can change while this leaf runs.
     [[nodiscard]] SettingsChange take_over(const LeafOptions& fresh);
     /// Joins and leaves groups until they are those of the options; `afresh`: also those that stay.
@@ -186,6 +190,7 @@ private:
     LeafOptions options_;  ///< changed by reload()
     Surroundings& around_;
     std::optional<Input> input_;
+    StateKeeper state_;  ///< outlives the runtime, which leaves what is in it
     Runtime runtime_;
     std::unique_ptr<Metrics> metrics_;
     std::vector<Receiver> receivers_;  ///< one for each queue that groups are spread over
@@ -208,11 +213,14 @@ void Leaf::join() {
         open_receivers();
         subscriber_.emplace(options_, receivers_, std::move(output));
     }
+    state_.make_good(runtime_, joined());
+    state_.keep(joined());
     if (options_.admission) {
         session_.emplace(runtime_, options_, options_.output ? &receivers_[0] : nullptr, around_,
                          [this] { service_.ready(runtime_); });
         if (auto connected = session_->enter()) {
             members_.push_back({session_->socket(), *std::move(connected)});
+            state_.keep(joined());
         }
     } else {
         for (const auto group : options_.groups) join_group(group);
@@ -255,6 +263,18 @@ void Leaf::join_group(GroupEndpoint group) {
     members_.push_back({std::move(socket), connected});
 }
 
+std::vector<JoinedGroup> Leaf::joined() const {
+    std::vector<JoinedGroup> joined;
+    if (!options_.output) return joined;
+    for (const auto group : options_.groups) joined.push_back({group, options_.sources});
+    if (session_ && session_->joins_group()) {
+        for (const auto& [socket, connected, has_left] : members_) {
+            joined.push_back({connected.group, connected.sources});
+        }
+    }
+    return joined;
+}
+
 void Leaf::reload() {
     service_.reloading();
     try {
@@ -288,6 +308,7 @@ SettingsChange Leaf::take_over(const LeafOptions& fresh) {
     const auto mode = options_.sources.mode();
     options_.groups = fresh.groups;
     options_.sources = fresh.sources;
+    state_.keep(joined());
     // Whether all may be heard or those that are named is a matter of the socket's scheme.
     const bool afresh = mode != options_.sources.mode();
     follow_groups(afresh);
@@ -353,6 +374,7 @@ std::string_view Leaf::run() {
 }
 
 std::string_view Leaf::reason_to_end(Instant now) {
+    state_.refresh(now);
     ticker_->tick(now, subscriber_ ? std::optional(subscriber_->taken()) : std::nullopt);
     if (around_.signals.asked_to_stop()) return "signal";
     if (around_.signals.asked_to_reload()) reload();

@@ -2,6 +2,7 @@
 #include <apps/joinleaf/command_line.h>
 #include <apps/joinleaf/config.h>
 #include <apps/joinleaf/help.h>
+#include <apps/joinleaf/manual.h>
 #include <apps/joinleaf/options_doctor.h>
 #include <apps/joinleaf/typed.h>
 #include <fmt/ranges.h>
@@ -300,8 +301,9 @@ void add_port(CLI::App& app, Typed& typed) {
         "queues each way, each with a worker and a CPU; 1 unless given");
 }
 
+constexpr auto kRun = "How it runs";
+
 void add_run(CLI::App& app, Typed& typed) {
-    constexpr auto kRun = "How it runs";
     add(app, kRun, "--cpu", typed.cpus, "N...",
         "CPU of each polling worker; the last ones unless given");
     add(app, kRun, "--idle-sleep-us", typed.idle_sleep, "US",
@@ -318,8 +320,13 @@ void add_run(CLI::App& app, Typed& typed) {
 }
 
 void add_metrics(CLI::App& app, Typed& typed) {
-    add(app, "How it runs", "--metrics", typed.metrics, "IP:PORT",
+    add(app, kRun, "--metrics", typed.metrics, "IP:PORT",
         "let Prometheus ask there, at http://IP:PORT/metrics");
+}
+
+void add_state(CLI::App& app, Typed& typed) {
+    add(app, kRun, "--state", typed.state, "FILE",
+        "note what is joined here, for the next start after a crash");
 }
 
 void add_tls(CLI::App& app, Typed& typed, const char* who_dials) {
@@ -389,6 +396,7 @@ void add_root(CLI::App& app, Typed& typed) {
     add_port(app, typed);
     add_metrics(app, typed);
     add_run(app, typed);
+    add_state(app, typed);
 }
 
 void add_leaf(CLI::App& app, Typed& typed) {
@@ -418,6 +426,7 @@ void add_leaf(CLI::App& app, Typed& typed) {
              "ignore queries without the Router Alert option");
     add_metrics(app, typed);
     add_run(app, typed);
+    add_state(app, typed);
 }
 
 void add_tell(CLI::App& app, Typed& typed) {
@@ -595,6 +604,11 @@ CommandLine::CommandLine() : parts_(std::make_unique<Parts>()) {
     app.footer(std::string(kProgramFooter));
     app.set_help_flag("-h,--help", "this text");
     app.set_version_flag("--version", "joinleaf " JOINLEAF_VERSION, "the version");
+    app.add_option("--config", typed.config, "run the command that this file names")
+        ->option_text("FILE");
+    app.add_option("--completion", typed.completion, "completion of words for a shell: bash")
+        ->option_text("SHELL");
+    app.add_flag("--man", typed.man, "the man page")->group("");
     app.require_subcommand(1);
 
     auto* root =
@@ -639,6 +653,13 @@ Invocation CommandLine::parse(const std::vector<std::string>& typed_words) {
     } catch (const CLI::CallForVersion& version) {
         return Message{kExitDone, std::string(version.what()) + "\n"};
     } catch (const CLI::ParseError& error) {
+        if (typed.man) return Message{kExitDone, man_page(app)};
+        if (typed.completion == "bash") return Message{kExitDone, bash_completion(app)};
+        if (typed.completion) {
+            return Message{kExitWrongUse, fmt::format("joinleaf: --completion: '{}' will not do; "
+                                                      "use bash",
+                                                      *typed.completion)};
+        }
         return complaint(app, *arguments, in_our_words(error));
     }
     return settle(*app.get_subcommands().front(), typed);

@@ -10,6 +10,7 @@
 #include <apps/joinleaf/reload.h>
 #include <apps/joinleaf/run.h>
 #include <apps/joinleaf/service.h>
+#include <apps/joinleaf/state_keeper.h>
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -82,6 +83,7 @@ public:
           around_(surroundings),
           input_(open_input(options)),
           console_(open_console(options, surroundings.report)),
+          state_(options.common, options.port, surroundings.report),
           runtime_(start_one_port(Role::root, options.common, port_options(options), surroundings)),
           metrics_(serve_metrics(options.common, runtime_, surroundings.report)) {}
     Root(const Root&) = delete;
@@ -101,6 +103,8 @@ private:
     /// Errors: throws Failure, and nothing has changed.
     [[nodiscard]] SettingsChange read_and_apply();
     [[nodiscard]] CommandAnswer reload_on_command();
+    /// What this root receives of others' data by a group.
+    [[nodiscard]] std::vector<JoinedGroup> joined() const;
     [[nodiscard]] bool goes_on(Instant now);
     /// Returns false when the end came first.
     [[nodiscard]] bool wait_for_leaves(std::uint64_t count);
@@ -110,6 +114,7 @@ private:
     Surroundings& around_;
     std::optional<Input> input_;
     std::unique_ptr<Console> console_;
+    StateKeeper state_;  ///< outlives the runtime, which leaves what is in it
     Runtime runtime_;
     std::unique_ptr<Metrics> metrics_;
     std::unique_ptr<Collector> collector_;
@@ -124,6 +129,8 @@ private:
 };
 
 void Root::open() {
+    state_.make_good(runtime_, joined());
+    state_.keep(joined());
     collector_ = open_collector(runtime_, options_, around_);
     if (options_.admission) {
         open_session();
@@ -140,6 +147,12 @@ void Root::open() {
             [this](Instant now) { return goes_on(now); }, around_.signals.fd());
     }
     service_.ready(runtime_);
+}
+
+// Where every member hears every other, the root does, too.
+std::vector<JoinedGroup> Root::joined() const {
+    if (!options_.output || options_.admission->scheme.data == Plane::rooted) return {};
+    return {{options_.group, SourceFilter::any()}};
 }
 
 void Root::open_session() {
@@ -228,6 +241,7 @@ CommandAnswer Root::reload_on_command() {
 
 bool Root::goes_on(Instant now) {
     if (around_.signals.asked_to_reload()) reload();
+    state_.refresh(now);
     ticker_->tick(now, collector_ ? std::optional(collector_->taken()) : std::nullopt);
     return !around_.signals.asked_to_stop() && !(collector_ && collector_->has_failed());
 }
