@@ -2,6 +2,7 @@
 #pragma once
 
 #include <joinleaf/address.h>
+#include <joinleaf/api.h>
 #include <joinleaf/error.h>
 #include <joinleaf/event.h>
 #include <joinleaf/receiver.h>
@@ -15,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 struct PortOptions {
     /// A PCI address; a kernel interface (AF_PACKET), `xdp:NAME` (AF_XDP); `memif:PATH[,server]`;
