@@ -9,12 +9,11 @@ namespace joinleaf::dataplane {
 namespace {
 
 constexpr std::array<std::string_view, kFateCount> kFateNames{
-    "taken",       "held",        "control",       "duplicate", "late",   "before_start",
-    "window_full", "old_session", "other_session", "after_end", "stopped"};
+    "taken",       "held",        "control",       "duplicate", "late",        "before_start",
+    "window_full", "old_session", "other_session", "after_end", "unconfirmed", "stopped"};
 
-HeldPacket held_packet(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
-                       Instant now) {
-    return {packet.sequence, packet.messages, handle, now, line};
+FeedItem discarded(std::uint8_t line, PacketHandle handle) {
+    return {.kind = FeedItem::Kind::discard, .handle = handle, .give_back = true, .line = line};
 }
 
 }  // namespace
@@ -44,9 +43,10 @@ std::optional<net::MoldSession> Arbiter::session() const noexcept {
 // ---- What arrives ----
 
 Fate Arbiter::arrive(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
-                     Instant now) noexcept {
+                     Instant now, Instant received) noexcept {
     assert(line < options_.lines || line == kRepair);
     now_ = now;
+    received_ = received;
     const Fate fate = judge(line, packet, handle, now);
     ++fates_[static_cast<std::size_t>(fate)];
     if (has_hole()) [[unlikely]]
@@ -67,6 +67,9 @@ Fate Arbiter::judge(std::uint8_t line, const net::MoldPacket& packet, PacketHand
     const std::uint32_t count = packet.messages.size();
     ++from.counters.packets;
     from.counters.received += count;
+    if (claim_ || packet.sequence > edge_) [[unlikely]] {
+        if (!is_confirmed(line, packet, now)) return Fate::unconfirmed;
+    }
     if (line != kRepair) from.follow(packet.sequence, packet.end(), now);
     if (stopped_) [[unlikely]]
         return Fate::stopped;
@@ -79,7 +82,7 @@ Fate Arbiter::judge(std::uint8_t line, const net::MoldPacket& packet, PacketHand
         return judge_early(line, packet, handle, now);
 
     from.counters.won += count;
-    first_copy(packet.sequence) = {packet.sequence, now, line};
+    first_copy(packet.sequence) = {packet.sequence, received_, line};
     progress_at_ = now;
     progress_line_ = line;
     if (line != kRepair) line_progress_at_ = now;
@@ -110,6 +113,32 @@ void Arbiter::Line::follow(std::uint64_t first, std::uint64_t end, Instant now) 
     }
 }
 
+// Two packets that agree are no accident: of two lines, or of one that goes on from there. A line
+// that goes on from where it was has taken back what it said.
+bool Arbiter::is_confirmed(std::uint8_t line, const net::MoldPacket& packet, Instant now) noexcept {
+    if (!is_far(packet.sequence)) {
+        if (claim_ && claim_->line == line) claim_.reset();
+        return true;
+    }
+    if (line == kRepair) return false;
+    if (claim_ && claim_->line == line && claim_->sequence == packet.sequence) {
+        const bool is_said_again =
+            packet.kind != net::MoldKind::data && now - claim_->at >= kSaidAgain;
+        if (is_said_again) claim_.reset();
+        return is_said_again;
+    }
+    if (claim_) {
+        const auto [low, high] = std::minmax(claim_->sequence, packet.sequence);
+        const bool goes_on = claim_->line != line || packet.sequence > claim_->sequence;
+        if (goes_on && high - low <= options_.believed_jump) {
+            claim_.reset();
+            return true;
+        }
+    }
+    claim_ = {packet.sequence, line, now};
+    return false;
+}
+
 Fate Arbiter::judge_control(const net::MoldPacket& packet, Instant now) noexcept {
     raise_edge(packet.sequence, now);
     // An end before what is known to exist is none.
@@ -126,7 +155,7 @@ Fate Arbiter::judge_old(std::uint8_t line, const net::MoldPacket& packet, Packet
     if (packet.end() <= start_) return Fate::before_start;
     const auto lost =
         told_gaps_.empty() ? std::nullopt : told_gaps_.take({packet.sequence, packet.end()});
-    if (!lost) return duplicate(line, packet, now);
+    if (!lost) return duplicate(line, packet);
     if (options_.policy != GapPolicy::deliver_late) return Fate::late;
     of(line).counters.won += packet.messages.size();
     late_ = held_packet(line, packet, handle, now);
@@ -137,25 +166,27 @@ Fate Arbiter::judge_old(std::uint8_t line, const net::MoldPacket& packet, Packet
 
 Fate Arbiter::judge_early(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
                           Instant now) noexcept {
-    if (window_.holds(packet.sequence, packet.end())) return duplicate(line, packet, now);
+    if (window_.holds(packet.sequence, packet.end())) return duplicate(line, packet);
     if (window_.full()) {
         raise_edge(packet.end(), now);
         return Fate::window_full;
     }
     of(line).counters.won += packet.messages.size();
-    first_copy(packet.sequence) = {packet.sequence, now, line};
+    first_copy(packet.sequence) = {packet.sequence, received_, line};
     window_.insert(held_packet(line, packet, handle, now));
     held_end_ = std::max(held_end_, packet.end());
     raise_edge(packet.end(), now);
     return Fate::held;
 }
 
-Fate Arbiter::duplicate(std::uint8_t line, const net::MoldPacket& packet, Instant now) noexcept {
+Fate Arbiter::duplicate(std::uint8_t line, const net::MoldPacket& packet) noexcept {
     Line& from = of(line);
     from.counters.duplicates += packet.messages.size();
     const FirstCopy& first = first_copy(packet.sequence);
     const bool is_of_two_lines = line != kRepair && first.line != kRepair && first.line != line;
-    if (first.first == packet.sequence && is_of_two_lines) from.skew.record(now - first.arrived);
+    if (first.first == packet.sequence && is_of_two_lines) {
+        from.skew.record(received_ - first.received);
+    }
     return Fate::duplicate;
 }
 
@@ -173,6 +204,7 @@ Fate Arbiter::judge_other_session(std::uint8_t line, const net::MoldPacket& pack
     switch_handle_ = handle;
     switch_line_ = line;
     switch_at_ = now;
+    switch_received_ = received_;
     pending_ |= kSwitch | kWindow | (end_ && !end_told_ ? kEnd : 0u);
     return packet.kind == net::MoldKind::data ? Fate::taken : Fate::control;
 }
@@ -199,6 +231,7 @@ void Arbiter::begin(const net::MoldSession& session, std::uint64_t first_heard,
     progress_at_ = line_progress_at_ = edge_at_ = Instant::min();
     progress_line_ = 0;
     passed_at_.reset();
+    claim_.reset();
     end_.reset();
     end_told_ = false;
     told_gaps_.clear();
@@ -210,9 +243,10 @@ bool Arbiter::begin_next_session(FeedItem& item) noexcept {
     old_sessions_[old_session_count_++ % old_sessions_.size()] = session_;
     first_session_ = false;
     begin(switch_packet_.session, switch_packet_.sequence, switch_at_);
+    received_ = switch_received_;
     const Fate fate = judge(switch_line_, switch_packet_, switch_handle_, switch_at_);
     if (fate == Fate::taken || fate == Fate::held || fate == Fate::control) return false;
-    item = {.kind = FeedItem::Kind::discard, .handle = switch_handle_, .give_back = true};
+    item = discarded(switch_line_, switch_handle_);
     return true;
 }
 
@@ -333,7 +367,7 @@ bool Arbiter::next_slowly(FeedItem& item) noexcept {
         if ((pending_ & kSwitch) != 0) {  // the old session's last gap has stopped all
             pending_ = 0;
             if (switch_packet_.kind != net::MoldKind::data) return false;
-            item = {.kind = FeedItem::Kind::discard, .handle = switch_handle_, .give_back = true};
+            item = discarded(switch_line_, switch_handle_);
             return true;
         }
         pending_ = 0;
@@ -352,7 +386,7 @@ bool Arbiter::next_held(FeedItem& item) noexcept {
     if (window_.empty() || (window_.front().first > next_ && !stopped_)) return false;
     const HeldPacket packet = window_.pop_front();
     if (stopped_ || packet.end() <= next_) {
-        item = {.kind = FeedItem::Kind::discard, .handle = packet.handle, .give_back = true};
+        item = discarded(packet.line, packet.handle);
         return true;
     }
     deliver(packet, item);
@@ -369,6 +403,7 @@ void Arbiter::deliver(const HeldPacket& packet, FeedItem& item) noexcept {
     item.give_back = true;
     item.line = packet.line;
     item.arrived = packet.arrived;
+    item.received = packet.received;
     delivered_ += item.count;
     advance_to(packet.end());
 }
@@ -382,7 +417,8 @@ bool Arbiter::next_late(FeedItem& item) noexcept {
             .messages = late_->messages.without_first(before).first(count),
             .handle = late_->handle,
             .line = late_->line,
-            .arrived = late_->arrived};
+            .arrived = late_->arrived,
+            .received = late_->received};
     delivered_late_ += count;
     if (const auto more = told_gaps_.take({late_range_.end, late_->end()})) {
         late_range_ = *more;

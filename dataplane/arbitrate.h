@@ -2,10 +2,11 @@
 // order, each exactly once, out. Pure: time comes in, and packets stay where they are.
 #pragma once
 
-#include <dataplane/histogram.h>
 #include <dataplane/hold_window.h>
 #include <dataplane/sequence_ranges.h>
 #include <joinleaf/clock.h>
+#include <joinleaf/feed_receiver.h>
+#include <joinleaf/histogram.h>
 #include <net/moldudp64.h>
 #include <array>
 #include <chrono>
@@ -17,19 +18,9 @@
 
 namespace joinleaf::dataplane {
 
-/// What becomes of messages that come after their gap was told.
-enum class GapPolicy : std::uint8_t {
-    skip,          ///< they are dropped
-    deliver_late,  ///< they are delivered, once, out of order, as such
-    stop,          ///< nothing is delivered after a gap
-};
-
-/// Where a leaf begins in the first session it hears. Later ones it follows from their beginning.
-enum class StartAt : std::uint8_t {
-    live,      ///< with whatever comes first
-    sequence,  ///< with a given sequence, recovered if it has passed
-    history,   ///< with the oldest that the repair server still has
-};
+using joinleaf::GapPolicy;
+using joinleaf::LineCounters;
+using joinleaf::StartAt;
 
 struct ArbiterOptions {
     std::size_t lines = 2;  ///< 1 to kMaxLines
@@ -46,6 +37,9 @@ struct ArbiterOptions {
     std::size_t remembered_ranges = 64;
     /// Packets whose first copy's time is remembered, to tell how far other lines are behind.
     std::size_t remembered_packets = 4096;
+    /// A sequence more than so many messages ahead of all that is known is believed when another
+    /// packet confirms it; 0: at once. One stray packet must not make all that follows a hole.
+    std::uint64_t believed_jump = 1'000'000;
 };
 
 /// What became of a packet. The first two: the packet is kept, and next() gives its handle back
@@ -61,6 +55,7 @@ enum class Fate : std::uint8_t {
     old_session,    ///< of a session that is over
     other_session,  ///< of a session that is not followed
     after_end,      ///< a message beyond the end of its session
+    unconfirmed,    ///< far ahead of all that is known, and nothing else says so
     stopped,        ///< after a gap that was to stop all
 
     kCount,  ///< not a fate: how many there are
@@ -85,18 +80,9 @@ struct FeedItem {
     PacketHandle handle = nullptr;
     bool give_back = false;  ///< nothing more comes of `handle`: its owner may have it back
     std::uint8_t line = 0;   ///< that the packet came by; Arbiter::kRepair: recovered
-    Instant arrived;
+    Instant arrived;         ///< when the arbiter was told of it
+    Instant received;        ///< when it came from the wire
     net::MoldSession session;
-};
-
-/// Of one line; messages where nothing else is said.
-struct LineCounters {
-    std::uint64_t packets = 0;     ///< of the feed's session, data or not
-    std::uint64_t received = 0;    ///< every copy
-    std::uint64_t won = 0;         ///< in packets whose first copy came by this line
-    std::uint64_t duplicates = 0;  ///< in packets that had nothing new
-    std::uint64_t lost = 0;        ///< passed over by this line, and not come since
-    std::uint64_t reordered = 0;   ///< come after later ones
 };
 
 /// The first range that is missing.
@@ -118,13 +104,25 @@ public:
     static constexpr std::uint8_t kRepair = 0xff;
     /// A line that was silent so long brings nothing any more.
     static constexpr Duration kSilence = std::chrono::seconds(3);
+    /// A heartbeat that a line says again after so long is no copy that the network has made.
+    static constexpr Duration kSaidAgain = std::chrono::milliseconds(10);
 
     explicit Arbiter(const ArbiterOptions& options);
 
     /// A packet by a line, or an answer by kRepair. The octets must stay until the handle has come
-    /// back.
+    /// back. Decisions are by `now`; `received`, which may be earlier, is for how far lines are
+    /// apart.
+    Fate arrive(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle, Instant now,
+                Instant received) noexcept;
     Fate arrive(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
-                Instant now) noexcept;
+                Instant now) noexcept {
+        return arrive(line, packet, handle, now, now);
+    }
+    /// Whether arrive() would do nothing with the packet but count it, whatever its messages are.
+    [[nodiscard]] bool has_all_of(const net::MoldPacket& packet) const noexcept {
+        return packet.end() <= next_ && told_gaps_.empty() && packet.session == session_ &&
+               has_started_;
+    }
     /// False: nothing (more) until something arrives.
     bool next(FeedItem& item) noexcept {
         if (pending_ == 0 && session_told_) [[likely]] {
@@ -188,7 +186,7 @@ private:
     };
     struct FirstCopy {
         std::uint64_t first = 0;
-        Instant arrived;
+        Instant received;
         std::uint8_t line = 0;
     };
 
@@ -202,6 +200,22 @@ private:
         return first_copies_[(first * 0x9e3779b97f4a7c15u) >> first_copy_shift_];
     }
 
+    // A packet that says there is much that nobody else has spoken of.
+    struct Claim {
+        std::uint64_t sequence = 0;
+        std::uint8_t line = 0;
+        Instant at;
+    };
+
+    [[nodiscard]] HeldPacket held_packet(std::uint8_t line, const net::MoldPacket& packet,
+                                         PacketHandle handle, Instant now) const noexcept {
+        return {packet.sequence, packet.messages, handle, now, received_, line};
+    }
+    [[nodiscard]] bool is_far(std::uint64_t sequence) const noexcept {
+        return options_.believed_jump != 0 && sequence > edge_ &&
+               sequence - edge_ > options_.believed_jump;
+    }
+    bool is_confirmed(std::uint8_t line, const net::MoldPacket& packet, Instant now) noexcept;
     Fate judge(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
                Instant now) noexcept;
     Fate judge_other_session(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
@@ -209,7 +223,7 @@ private:
     Fate judge_control(const net::MoldPacket& packet, Instant now) noexcept;
     Fate judge_old(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
                    Instant now) noexcept;
-    Fate duplicate(std::uint8_t line, const net::MoldPacket& packet, Instant now) noexcept;
+    Fate duplicate(std::uint8_t line, const net::MoldPacket& packet) noexcept;
     Fate judge_early(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
                      Instant now) noexcept;
     void begin(const net::MoldSession& session, std::uint64_t first_heard, Instant now) noexcept;
@@ -241,7 +255,8 @@ private:
     bool catching_up_ = false;
     bool stopped_ = false;
 
-    Instant now_;  // when something was last told to this
+    Instant now_;       // when something was last told to this
+    Instant received_;  // when the packet that is looked at came
     unsigned pending_ = 0;
     std::optional<HeldPacket> current_;
     std::optional<HeldPacket> late_;
@@ -253,6 +268,7 @@ private:
     PacketHandle switch_handle_ = nullptr;
     std::uint8_t switch_line_ = 0;
     Instant switch_at_;
+    Instant switch_received_;
 
     std::uint64_t start_ = 0;     // where this leaf began in the session
     std::uint64_t next_ = 0;      // to be delivered next
@@ -263,6 +279,7 @@ private:
     Instant progress_at_;       // when something was last in turn
     Instant line_progress_at_;  // likewise, and a line brought it
     std::optional<Instant> passed_at_;
+    std::optional<Claim> claim_;
     std::optional<std::uint64_t> end_;  // the session's last sequence, plus one
     bool end_told_ = false;
     SequenceRanges told_gaps_;

@@ -21,17 +21,28 @@ public:
     Feed(const FeedOptions& options, std::uint64_t seed)
         : arbiter_(options.arbiter), recovery_(options.recovery, seed) {}
 
-    /// A datagram's payload, all in one piece, by a line, or an answer by Arbiter::kRepair. True:
-    /// it is kept, and its handle comes back by next().
+    /// A datagram's payload, all in one piece, by a line, or an answer by Arbiter::kRepair; it came
+    /// from the wire at `received`. True: it is kept, and its handle comes back by next(). Of a
+    /// copy that is of no use any more the header alone is read.
     bool arrive(std::uint8_t line, std::span<const std::byte> payload, PacketHandle handle,
-                Instant now) noexcept {
-        const auto packet = net::parse_mold(payload);
+                Instant now, Instant received) noexcept {
+        const auto packet = net::parse_mold_header(payload);
         if (!packet) [[unlikely]] {
             ++errors_[static_cast<std::size_t>(packet.error())];
             return false;
         }
-        const Fate fate = arbiter_.arrive(line, *packet, handle, now);
+        if (!arbiter_.has_all_of(*packet)) {
+            if (const auto error = net::check_mold(payload, *packet)) [[unlikely]] {
+                ++errors_[static_cast<std::size_t>(*error)];
+                return false;
+            }
+        }
+        const Fate fate = arbiter_.arrive(line, *packet, handle, now, received);
         return fate == Fate::taken || fate == Fate::held;
+    }
+    bool arrive(std::uint8_t line, std::span<const std::byte> payload, PacketHandle handle,
+                Instant now) noexcept {
+        return arrive(line, payload, handle, now, now);
     }
     bool next(FeedItem& item) noexcept { return arbiter_.next(item); }
     std::optional<net::MoldRequest> advance(Instant now) noexcept {

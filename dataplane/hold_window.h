@@ -16,7 +16,8 @@ struct HeldPacket {
     std::uint64_t first = 0;
     net::MoldMessages messages;
     PacketHandle handle = nullptr;
-    Instant arrived;
+    Instant arrived;   ///< when its owner was told of it
+    Instant received;  ///< when it came from the wire
     std::uint8_t line = 0;
 
     [[nodiscard]] std::uint64_t end() const noexcept { return first + messages.size(); }

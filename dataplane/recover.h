@@ -11,6 +11,8 @@
 
 namespace joinleaf::dataplane {
 
+using joinleaf::RecoveryCounters;
+
 struct RecoveryOptions {
     /// How far one line may be behind another: so long nothing is asked for that a line could still
     /// bring.
@@ -32,12 +34,6 @@ struct RecoveryOptions {
     Duration deadline = std::chrono::milliseconds(100);
     /// The most messages asked for at once; the answer is one packet, whatever fits.
     std::uint16_t most_messages = 1024;
-};
-
-struct RecoveryCounters {
-    std::uint64_t requests = 0;  ///< all, retries too
-    std::uint64_t retries = 0;
-    std::uint64_t given_up = 0;  ///< holes
 };
 
 /// One range at a time. One owner, that of the Arbiter.

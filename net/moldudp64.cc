@@ -1,6 +1,7 @@
 #include <net/moldudp64.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace joinleaf::net {
 namespace {
@@ -59,37 +60,60 @@ tl::expected<MoldSession, std::errc> MoldSession::started_at(std::string_view pr
     return session;
 }
 
+// Eight characters at a time, since each packet asks.
 bool MoldSession::is_printable() const noexcept {
-    return std::ranges::all_of(characters_, is_printable_character);
+    constexpr auto kEach = [](std::uint64_t octet) { return octet * 0x0101010101010101; };
+    const auto all_printable = [&](std::size_t at) {
+        std::uint64_t eight;
+        std::memcpy(&eight, &characters_[at], sizeof(eight));
+        // Below 128 nothing is carried from one to the next.
+        const std::uint64_t not_ascii = eight;
+        const std::uint64_t from_blank_on = eight + kEach(0x80 - ' ');
+        const std::uint64_t after_tilde = eight + kEach(0x7f - '~');
+        return ((not_ascii | ~from_blank_on | after_tilde) & kEach(0x80)) == 0;
+    };
+    return all_printable(0) && all_printable(kSize - sizeof(std::uint64_t));
 }
 
-tl::expected<MoldPacket, MoldError> parse_mold(std::span<const std::byte> bytes,
-                                               const MoldSession* session) noexcept {
+tl::expected<MoldPacket, MoldError> parse_mold_header(std::span<const std::byte> bytes,
+                                                      const MoldSession* session) noexcept {
     const auto wire = read_wire(bytes, session);
     if (!wire) return tl::unexpected(wire.error());
     const std::uint16_t count = wire->count;
     MoldPacket packet{.session = wire->session, .sequence = wire->sequence};
     if (count == 0 || count == kMoldEndOfSession) {
-        if (bytes.size() != kMoldHeaderSize) return tl::unexpected(MoldError::trailing_octets);
         packet.kind = count == 0 ? MoldKind::heartbeat : MoldKind::end_of_session;
         return packet;
     }
     if (packet.sequence > std::numeric_limits<std::uint64_t>::max() - count) {
         return tl::unexpected(MoldError::sequence_overflow);
     }
+    packet.messages = MoldMessages(bytes.data() + kMoldHeaderSize, count);
+    return packet;
+}
+
+std::optional<MoldError> check_mold(std::span<const std::byte> bytes,
+                                    const MoldPacket& packet) noexcept {
     const std::byte* at = bytes.data() + kMoldHeaderSize;
     std::size_t left = bytes.size() - kMoldHeaderSize;
-    for (std::uint32_t i = 0; i < count; ++i) {
+    for (std::uint32_t i = 0; i < packet.messages.size(); ++i) {
         if (left < kMoldLengthSize) {
-            return tl::unexpected(left == 0 ? MoldError::count_mismatch : MoldError::overrun);
+            return left == 0 ? MoldError::count_mismatch : MoldError::overrun;
         }
         const std::size_t size = kMoldLengthSize + load<BigEndian<std::uint16_t>>(at);
-        if (size > left) return tl::unexpected(MoldError::overrun);
+        if (size > left) return MoldError::overrun;
         at += size;
         left -= size;
     }
-    if (left != 0) return tl::unexpected(MoldError::trailing_octets);
-    packet.messages = MoldMessages(bytes.data() + kMoldHeaderSize, count);
+    if (left != 0) return MoldError::trailing_octets;
+    return std::nullopt;
+}
+
+tl::expected<MoldPacket, MoldError> parse_mold(std::span<const std::byte> bytes,
+                                               const MoldSession* session) noexcept {
+    auto packet = parse_mold_header(bytes, session);
+    if (!packet) return packet;
+    if (const auto error = check_mold(bytes, *packet)) return tl::unexpected(*error);
     return packet;
 }
 

@@ -2,12 +2,13 @@
 // strictly and written. Pure.
 #pragma once
 
+#include <joinleaf/feed_messages.h>
 #include <net/big_endian.h>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <system_error>
@@ -63,72 +64,7 @@ inline constexpr std::uint16_t kMoldEndOfSession = 0xffff;
 inline constexpr std::uint16_t kMoldMaxCount = 0xfffe;
 inline constexpr std::size_t kMoldMaxMessage = std::numeric_limits<std::uint16_t>::max();
 
-/// Messages of one packet, in place, oldest first. Only over octets that a parser has checked or a
-/// packer has written.
-class MoldMessages {
-public:
-    class Iterator {
-    public:
-        using value_type = std::span<const std::byte>;
-        using difference_type = std::ptrdiff_t;
-        using iterator_category = std::input_iterator_tag;
-        using pointer = const value_type*;
-        using reference = value_type;
-
-        constexpr Iterator() = default;
-        constexpr Iterator(const std::byte* at, std::uint32_t left) noexcept
-            : at_(at), left_(left) {}
-
-        [[nodiscard]] std::span<const std::byte> operator*() const noexcept {
-            return {at_ + kMoldLengthSize, length()};
-        }
-        Iterator& operator++() noexcept {
-            at_ += kMoldLengthSize + length();
-            --left_;
-            return *this;
-        }
-        Iterator operator++(int) noexcept {
-            const Iterator before = *this;
-            ++*this;
-            return before;
-        }
-        /// Iterators over the same messages are equal where as many are left.
-        friend constexpr bool operator==(const Iterator& a, const Iterator& b) noexcept {
-            return a.left_ == b.left_;
-        }
-        /// Where its length stands.
-        [[nodiscard]] constexpr const std::byte* position() const noexcept { return at_; }
-
-    private:
-        [[nodiscard]] std::size_t length() const noexcept {
-            return load<BigEndian<std::uint16_t>>(at_);
-        }
-        const std::byte* at_ = nullptr;
-        std::uint32_t left_ = 0;
-    };
-
-    constexpr MoldMessages() = default;
-    constexpr MoldMessages(const std::byte* first, std::uint32_t count) noexcept
-        : first_(first), count_(count) {}
-
-    [[nodiscard]] constexpr Iterator begin() const noexcept { return {first_, count_}; }
-    [[nodiscard]] constexpr Iterator end() const noexcept { return {nullptr, 0}; }
-    [[nodiscard]] constexpr std::uint32_t size() const noexcept { return count_; }
-    [[nodiscard]] constexpr bool empty() const noexcept { return count_ == 0; }
-    /// Without the first `n`, at most size().
-    [[nodiscard]] MoldMessages without_first(std::uint32_t n) const noexcept {
-        Iterator at = begin();
-        for (std::uint32_t i = 0; i < n; ++i) ++at;
-        return {at.position(), count_ - n};
-    }
-    [[nodiscard]] constexpr MoldMessages first(std::uint32_t n) const noexcept {
-        return {first_, n};
-    }
-
-private:
-    const std::byte* first_ = nullptr;
-    std::uint32_t count_ = 0;
-};
+using MoldMessages = FeedMessages;
 
 enum class MoldKind : std::uint8_t {
     data,
@@ -168,6 +104,13 @@ inline constexpr std::size_t kMoldErrorCount = static_cast<std::size_t>(MoldErro
 /// In snake_case, as in statistics and JSON.
 [[nodiscard]] std::string_view name(MoldError error) noexcept;
 
+/// Reads a downstream packet's header and counts its messages without looking at them: they may not
+/// be read before check_mold() has found no error. `bytes` is the whole packet.
+[[nodiscard]] tl::expected<MoldPacket, MoldError> parse_mold_header(
+    std::span<const std::byte> bytes, const MoldSession* session = nullptr) noexcept;
+/// Nothing where `bytes`, whose header is `packet`, hold its messages and no octet more.
+[[nodiscard]] std::optional<MoldError> check_mold(std::span<const std::byte> bytes,
+                                                  const MoldPacket& packet) noexcept;
 /// Reads a downstream packet: all of `bytes`, to the last octet. With `session` none but that one.
 [[nodiscard]] tl::expected<MoldPacket, MoldError> parse_mold(
     std::span<const std::byte> bytes, const MoldSession* session = nullptr) noexcept;

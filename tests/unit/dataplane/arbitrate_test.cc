@@ -248,13 +248,81 @@ TEST(Arbitrate, AFullWindowDropsNewcomersWhichBecomePartOfAGap) {
 }
 
 TEST(Arbitrate, AHugeJumpIsOneHole) {
-    Lines lines({.lines = 1});
+    Lines lines({.lines = 1, .believed_jump = 0});
     lines.data(kA, 1, 1);
     constexpr std::uint64_t kFar = ~std::uint64_t{0} - 10;
     EXPECT_EQ(lines.data(kA, kFar, 1), Fate::held);
     lines.give_up();
     EXPECT_THAT(lines.told(), ElementsAre("S1", "1+1", fmt::format("gap 2+{}", kFar - 2),
                                           fmt::format("{}+1", kFar)));
+}
+
+constexpr std::uint64_t kJump = 1000;
+
+TEST(Arbitrate, AStrayPacketFarAheadChangesNothing) {
+    Lines lines({.lines = 1, .believed_jump = kJump});
+    lines.data(kA, 1, 1);
+    EXPECT_EQ(lines.data(kA, 1 << 20, 1), Fate::unconfirmed);
+    EXPECT_EQ(lines.heartbeat(kA, 1 << 30), Fate::unconfirmed);
+    EXPECT_EQ(lines.end(kA, 1 << 30), Fate::unconfirmed);
+    EXPECT_EQ(lines.data(kA, 2, 1), Fate::taken);
+    EXPECT_FALSE(lines.arbiter.hole());
+    EXPECT_EQ(lines.arbiter.edge(), 3u);
+    EXPECT_EQ(lines.arbiter.line(kA).lost, 0u);
+    EXPECT_EQ(lines.arbiter.count(Fate::unconfirmed), 3u);
+    EXPECT_THAT(lines.told(), ElementsAre("S1", "1+1", "2+1"));
+    EXPECT_EQ(lines.kept(), 0u);
+}
+
+TEST(Arbitrate, AJumpUpToTheBoundIsBelievedAtOnce) {
+    Lines lines({.lines = 1, .believed_jump = kJump});
+    lines.data(kA, 1, 1);
+    EXPECT_EQ(lines.data(kA, 2 + kJump, 1), Fate::held);
+    EXPECT_EQ(lines.data(kA, 3 + kJump + kJump, 1), Fate::held);
+    EXPECT_EQ(lines.data(kA, 5 + kJump + kJump + kJump, 1), Fate::unconfirmed);
+}
+
+TEST(Arbitrate, ALinesNextPacketConfirmsItsJump) {
+    Lines lines({.lines = 1, .believed_jump = kJump});
+    lines.data(kA, 1, 1);
+    EXPECT_EQ(lines.data(kA, 5000, 2), Fate::unconfirmed);
+    EXPECT_EQ(lines.data(kA, 5002, 2), Fate::held);
+    EXPECT_EQ(lines.arbiter.hole()->range, (SequenceRange{2, 5002}));
+}
+
+TEST(Arbitrate, AnotherLineConfirmsAJumpWithTheSamePacket) {
+    Lines lines({.believed_jump = kJump});
+    lines.data(kA, 1, 1);
+    lines.data(kB, 1, 1);
+    EXPECT_EQ(lines.data(kA, 5000, 2), Fate::unconfirmed);
+    EXPECT_EQ(lines.data(kB, 2, 1), Fate::taken);  // which is behind, and contradicts nobody
+    EXPECT_EQ(lines.data(kB, 5000, 2), Fate::held);
+    EXPECT_EQ(lines.arbiter.hole()->range, (SequenceRange{3, 5000}));
+}
+
+// A network doubles strays too, and two of them need not agree.
+TEST(Arbitrate, StraysThatDoNotAgreeConfirmNothing) {
+    Lines lines({.believed_jump = kJump});
+    lines.data(kA, 1, 1);
+    EXPECT_EQ(lines.data(kA, 5000, 1), Fate::unconfirmed);
+    EXPECT_EQ(lines.data(kA, 5000, 1), Fate::unconfirmed);
+    EXPECT_EQ(lines.data(kB, 500'000, 1), Fate::unconfirmed);
+    EXPECT_EQ(lines.data(kA, 50'000'000, 1), Fate::unconfirmed);
+    EXPECT_EQ(lines.data(Arbiter::kRepair, 50'000'001, 1), Fate::unconfirmed);
+    // And a line that goes on where it was has taken back what it said.
+    EXPECT_EQ(lines.data(kA, 2, 1), Fate::taken);
+    EXPECT_EQ(lines.data(kA, 50'000'001, 1), Fate::unconfirmed);
+    EXPECT_FALSE(lines.arbiter.hole());
+}
+
+TEST(Arbitrate, AHeartbeatConfirmsAJumpWhenItIsSaidAgain) {
+    Lines lines({.lines = 1, .start = StartAt::history, .believed_jump = kJump});
+    EXPECT_EQ(lines.heartbeat(kA, 5000), Fate::unconfirmed);
+    EXPECT_EQ(lines.heartbeat(kA, 5000), Fate::unconfirmed);
+    lines.now += 1s;
+    EXPECT_EQ(lines.heartbeat(kA, 5000), Fate::control);
+    EXPECT_EQ(lines.arbiter.hole()->range, (SequenceRange{1, 5000}));
+    EXPECT_TRUE(lines.arbiter.is_catching_up());
 }
 
 // A jump that is somebody's mistake does not hurry a feed that goes on.

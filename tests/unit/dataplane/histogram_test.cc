@@ -1,6 +1,6 @@
 // The histogram against a sorted list of the same times.
-#include <dataplane/histogram.h>
 #include <gtest/gtest.h>
+#include <joinleaf/histogram.h>
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
@@ -91,6 +91,20 @@ TEST(Histogram, TwoMergedAreAsOneOfBoth) {
     for (const double part : {0.01, 0.5, 0.99}) {
         EXPECT_EQ(a.percentile(part), both.percentile(part));
     }
+}
+
+TEST(Histogram, ACopyIsTheSame) {
+    Histogram original;
+    for (const int ns : {3, 70'000, 5'000'000}) original.record(Duration(ns));
+    const Histogram copy = original;
+    original.record(1h);
+    EXPECT_EQ(copy.count(), 3u);
+    EXPECT_EQ(copy.min(), 3ns);
+    EXPECT_EQ(copy.max(), 5ms);
+    EXPECT_EQ(copy.mean(), Duration(5'070'003 / 3));
+    const Histogram nothing = Histogram();
+    EXPECT_EQ(nothing.count(), 0u);
+    EXPECT_EQ(nothing.max(), 0ns);
 }
 
 RC_GTEST_PROP(Histogram, AgreesWithASortedListOfAnything, (const std::vector<std::uint64_t>& any)) {

@@ -1,6 +1,7 @@
 // The queue between two threads; meant for ThreadSanitizer too.
 #include <dataplane/spsc_queue.h>
 #include <gtest/gtest.h>
+#include <joinleaf/histogram.h>
 
 #include <array>
 #include <cstdint>
@@ -56,6 +57,26 @@ TEST_P(BetweenThreads, EveryItemArrivesOnceWholeAndInOrder) {
 INSTANTIATE_TEST_SUITE_P(CapacityAndBurst, BetweenThreads,
                          testing::Combine(testing::Values<std::size_t>(2, 64, 1024),
                                           testing::Values<std::size_t>(1, 7, 64)));
+
+// Whoever copies a histogram while it is written has one whole: its percentiles are of its count.
+TEST(BetweenThreads, AHistogramIsCopiedWhileItIsWritten) {
+    constexpr int kTimes = 200'000;
+    Histogram histogram;
+    std::thread writer([&histogram] {
+        for (int i = 0; i < kTimes; ++i) histogram.record(Duration(1000 + i % 1000));
+    });
+    std::uint64_t before = 0;
+    while (before < kTimes) {
+        const Histogram copy = histogram;
+        ASSERT_GE(copy.count(), before);
+        before = copy.count();
+        if (before == 0) continue;
+        ASSERT_GE(copy.percentile(0), Duration(1000));
+        ASSERT_LE(copy.percentile(1), Duration(1999));
+    }
+    writer.join();
+    EXPECT_EQ(histogram.max(), Duration(1999));
+}
 
 }  // namespace
 }  // namespace joinleaf::dataplane

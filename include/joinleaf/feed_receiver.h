@@ -1,0 +1,222 @@
+// A leaf of a MoldUDP64 feed: lines made one, what is missing asked for, and messages in order,
+// each exactly once, where the NIC wrote them.
+#pragma once
+
+#include <joinleaf/address.h>
+#include <joinleaf/clock.h>
+#include <joinleaf/error.h>
+#include <joinleaf/feed_messages.h>
+#include <joinleaf/histogram.h>
+#include <joinleaf/receiver.h>
+#include <joinleaf/session.h>
+#include <joinleaf/status.h>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace joinleaf {
+
+/// What becomes of messages that come after their gap was told.
+enum class GapPolicy : std::uint8_t {
+    skip,          ///< they are dropped
+    deliver_late,  ///< they are delivered, once, out of order, as such
+    stop,          ///< nothing is delivered after a gap
+};
+
+/// Where a leaf begins in the first session it hears. Later ones it follows from their beginning.
+enum class StartAt : std::uint8_t {
+    live,      ///< with whatever comes first
+    sequence,  ///< with a given sequence, recovered if it has passed
+    history,   ///< with the oldest that the repair server still has
+};
+
+/// One way by which the feed comes.
+struct FeedLine {
+    SocketId socket{};  ///< that has joined the line's group; Socket::id()
+    /// Where its datagrams come; lines of one port may share one. The FeedReceiver alone takes from
+    /// it from then on, and it may be gone before the FeedReceiver is.
+    const Receiver* receiver = nullptr;
+};
+
+/// A server that sends again what was lost, on the management network: requests go out by a kernel
+/// UDP socket.
+struct FeedRepairOptions {
+    ControlEndpoint server;  ///< its UDP port
+    Ipv4Address local;       ///< where requests come from; unspecified: as the kernel routes them
+    /// The first request for a hole waits a random part of this, so that leaves that lost the same
+    /// do not all ask at once.
+    Duration request_delay = std::chrono::microseconds(500);
+    /// How long an answer is waited for: at first, doubled each time, at most; up to half as long
+    /// again by chance.
+    Duration retry_first = std::chrono::milliseconds(2);
+    Duration retry_most = std::chrono::milliseconds(200);
+    /// The most messages asked for at once; the answer is one packet, whatever fits.
+    std::uint16_t most_messages = 1024;
+};
+
+struct FeedReceiverOptions {
+    std::vector<FeedLine> lines;  ///< 1 to kMaxLines
+    /// The one session to follow, up to ten printable characters; empty: the first that is heard,
+    /// and then the next.
+    std::string session;
+    StartAt start = StartAt::live;
+    std::uint64_t start_sequence = 1;  ///< where start is StartAt::sequence
+    GapPolicy on_gap = GapPolicy::skip;
+    /// How long a message may be missing before it is told as a gap. Counts from when it was known
+    /// to be missing; while a leaf catches up with history, from the last answer.
+    Duration gap_deadline = std::chrono::milliseconds(100);
+    /// How far one line may be behind another: so long nothing is asked for that a line could still
+    /// bring.
+    Duration skew = std::chrono::milliseconds(1);
+    /// How far packets of one line may overtake each other: so long nothing is asked for though all
+    /// lines have passed it.
+    Duration reordering = Duration::zero();
+    std::optional<FeedRepairOptions> repair;  ///< none: what no line brings is lost
+    /// Packets that may wait for those before them, in their buffers. Less than any receiver's
+    /// capacity, or nothing could come any more. 0: half of the smallest one's.
+    std::size_t window = 0;
+    /// A sequence farther ahead than so many messages is believed when a second packet confirms it:
+    /// another line's, or a later one of the same line. One stray packet cannot make all that
+    /// follows look like something lost. 0: all are believed.
+    std::uint64_t believed_jump = 1'000'000;
+    /// A datagram that the port spread over several buffers (a jumbo frame, or buffers smaller than
+    /// the MTU) is copied into one of so many of so many octets, taken when the FeedReceiver is
+    /// made. Where none is free, or it is larger, it is dropped and counted: no_spare_buffer,
+    /// too_long.
+    std::size_t spare_buffers = 64;
+    std::size_t spare_octets = 9216;
+};
+
+/// What comes out, in order.
+struct FeedEvent {
+    enum class Kind : std::uint8_t {
+        messages,  ///< `count` messages from `first` on
+        late,      ///< likewise, of a gap that has been told (GapPolicy::deliver_late)
+        gap,       ///< `count` messages from `first` on are lost
+        session,   ///< `session` begins; the first event, and each time it changes
+        end,       ///< the session is over; `first` is the sequence that would have been next
+    };
+    /// The line of what was asked for.
+    static constexpr std::uint8_t kRepaired = 0xff;
+
+    Kind kind{};
+    std::uint8_t line = 0;  ///< that the messages came by: index into FeedReceiverOptions::lines
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+    FeedMessages messages;
+    std::string_view session;  ///< of Kind::session; without padding
+    Instant received_at;       ///< of messages: when their packet was read from the port
+};
+
+/// Of one line; messages where nothing else is said.
+struct LineCounters {
+    std::uint64_t packets = 0;     ///< of the feed's session, data or not
+    std::uint64_t received = 0;    ///< every copy
+    std::uint64_t won = 0;         ///< in packets whose first copy came by this line
+    std::uint64_t duplicates = 0;  ///< in packets that had nothing new
+    std::uint64_t lost = 0;        ///< passed over by this line, and not come since
+    std::uint64_t reordered = 0;   ///< come after later ones
+};
+
+struct RecoveryCounters {
+    std::uint64_t requests = 0;  ///< all, retries too
+    std::uint64_t retries = 0;
+    std::uint64_t given_up = 0;   ///< holes that were told as gaps at their deadline
+    std::uint64_t answers = 0;    ///< datagrams from the repair server
+    std::uint64_t strangers = 0;  ///< datagrams from anybody else, dropped
+    std::uint64_t too_long = 0;   ///< answers that did not fit, dropped
+    std::uint64_t unsent = 0;     ///< requests that the kernel did not take; asked again later
+};
+
+struct FeedLineStatus {
+    SocketId socket{};
+    LineCounters counters;
+    /// How long after the first copy this line's came, where it was not the first.
+    Histogram skew;
+};
+
+/// What a FeedReceiver knows of itself. The counters are all of one moment; the histograms are of
+/// when the status was asked for.
+struct FeedStatus {
+    Instant taken_at{};
+    std::string session;              ///< empty before the first packet
+    std::uint64_t next_sequence = 0;  ///< of the next message to be delivered
+    std::uint64_t known_end = 0;      ///< the highest sequence known to exist, plus one
+    std::uint64_t held = 0;           ///< packets that wait for those before them
+    bool catching_up = false;     ///< from a start in the past until nothing was missing for once
+    bool stopped = false;         ///< by a gap (GapPolicy::stop)
+    std::uint64_t delivered = 0;  ///< messages in order
+    std::uint64_t delivered_late = 0;
+    std::uint64_t gaps = 0;
+    std::uint64_t lost = 0;  ///< messages in those gaps
+    std::vector<FeedLineStatus> lines;
+    LineCounters repaired;  ///< what was asked for, as a line
+    RecoveryCounters recovery;
+    /// What became of packets that were read: each is counted under one name of these three.
+    std::vector<NamedCount> fates;
+    std::vector<NamedCount> malformed;  ///< dropped whole: not MoldUDP64
+    std::vector<NamedCount> dropped;    ///< before they were read
+    /// From FeedEvent::received_at until receive() returned with the packet's messages: of each
+    /// packet that a line brought.
+    Histogram latency;
+};
+
+/// One application thread, but for status(). No call allocates or locks; none enters the kernel
+/// unless something is missing. Move only; give it up before its runtime.
+class FeedReceiver {
+public:
+    static constexpr std::size_t kMaxLines = 16;
+    static constexpr std::size_t kBurst = 64;
+
+    FeedReceiver() = default;
+    FeedReceiver(FeedReceiver&&) noexcept;
+    FeedReceiver& operator=(FeedReceiver&&) noexcept;
+    ~FeedReceiver();
+
+    /// Errors: invalid_argument (no line or too many, a line without receiver, a session that is no
+    /// name, a sequence of 0, a window or spare buffers that cannot be), and those of the repair
+    /// socket (address_not_available, permission_denied ...).
+    [[nodiscard]] static Result<FeedReceiver> open(const FeedReceiverOptions& options);
+
+    /// Takes what has come, a burst at most, and fills `out` with what is next, in order. Returns
+    /// how many; 0 when nothing is. What earlier events point to is given back to the port. Call
+    /// it often, also when nothing comes: holes are worked at here.
+    [[nodiscard]] std::size_t receive(std::span<FeedEvent> out) noexcept;
+
+    /// The same with a function of (const FeedEvent&). Returns how often it was called.
+    template <class Visit>
+    std::size_t poll(Visit&& visit) {
+        std::array<FeedEvent, kBurst> events;
+        const std::size_t n = receive(events);
+        for (std::size_t i = 0; i < n; ++i) visit(std::as_const(events[i]));
+        return n;
+    }
+
+    /// The root has told (by admission) that its history of `session` begins at `sequence`: what is
+    /// missing before that is lost, and where the leaf begins with the history it begins there.
+    void history_begins(std::string_view session, std::uint64_t sequence) noexcept;
+    /// From now on the line's datagrams are those of this socket, as after joining anew. It must
+    /// have the same receiver.
+    void set_line(std::size_t line, SocketId socket) noexcept;
+
+    /// Any thread, while this exists; as of a millisecond before the last receive() at most.
+    [[nodiscard]] FeedStatus status() const;
+    /// Makes status() exact, as when no receive() will follow.
+    void publish_status() noexcept;
+
+    class Impl;
+
+private:
+    explicit FeedReceiver(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace joinleaf
