@@ -1,4 +1,4 @@
-// The program joinleaf: root, leaf, tell and demo.
+// The program joinleaf: root, leaf, repair, tell and demo.
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/run.h>
@@ -58,6 +58,10 @@ struct Start {
     }
     int operator()(const LeafOptions& options) const {
         return run(options, say(options.common, "leaf", options.output == "-"), began, run_leaf);
+    }
+    int operator()(const RepairOptions& options) const {
+        const auto& leaf = options.leaf;
+        return run(options, say(leaf.common, "repair", leaf.output == "-"), began, run_repair);
     }
     int operator()(const TellOptions& options) const {
         try {

@@ -17,16 +17,6 @@ using Text = Typed::Text;
 
 constexpr std::uint64_t kMostLeaves = 16384;
 
-ControlEndpoint local(std::string_view option, const std::string& text) {
-    const auto endpoint = valid(option, ControlEndpoint::parse(text));
-    if (!controlplane::is_usable(endpoint) && !endpoint.address.is_unspecified()) {
-        throw WrongUse(fmt::format(
-            "{}: {} cannot be listened at; name an address of this host, or 0.0.0.0 for all",
-            option, text));
-    }
-    return endpoint;
-}
-
 std::string own_name(const Typed& typed) {
     if (!typed.name) return {};
     if (typed.name->size() > controlplane::kMaxName ||
@@ -188,7 +178,7 @@ std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint gr
                         stray));
     }
     RootAdmission admission{.scheme = scheme_of(typed, group)};
-    if (typed.listen) admission.listen = local("--listen", *typed.listen);
+    if (typed.listen) admission.listen = valid(parse_local("--listen", *typed.listen));
     for (const auto& text : typed.invites) {
         admission.invite.push_back(valid(parse_remote("--invite", text)));
     }
@@ -252,7 +242,7 @@ std::optional<LeafAdmission> leaf_admission(const Typed& typed) {
     }
     LeafAdmission admission;
     if (typed.root) admission.root = valid(parse_remote("--root", *typed.root));
-    if (typed.listen) admission.listen = local("--listen", *typed.listen);
+    if (typed.listen) admission.listen = valid(parse_local("--listen", *typed.listen));
     admission.options.name = own_name(typed);
     admission.options.any_data_plane = true;  // the root says
     admission.options.tls = tls_files(typed, typed.root.has_value(), "--root");

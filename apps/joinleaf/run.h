@@ -67,6 +67,7 @@ void tell(Role role, const Summary& summary, Reporter& report);
 
 int run_root(const RootOptions& options, Surroundings& surroundings);
 int run_leaf(const LeafOptions& options, Surroundings& surroundings);
+int run_repair(const RepairOptions& options, Surroundings& surroundings);
 int run_demo(const DemoOptions& options, Surroundings& surroundings);
 
 template <class T>
