@@ -90,10 +90,15 @@ struct SessionClosed {
 struct RootSaid {
     UserData data;
 };
+/// The root's repair server has nothing before that.
+struct HistoryTold {
+    HistoryBegins begins;
+};
 
-using AdmissionAction = std::variant<Dial, Transmit, HangUp, RequestPending, InvitationDone,
-                                     LeafRefused, LeafAdmitted, LeafConnected, LeafClosed, LeafSaid,
-                                     JoinGroup, LeaveGroup, JoinDone, SessionClosed, RootSaid>;
+using AdmissionAction =
+    std::variant<Dial, Transmit, HangUp, RequestPending, InvitationDone, LeafRefused, LeafAdmitted,
+                 LeafConnected, LeafClosed, LeafSaid, JoinGroup, LeaveGroup, JoinDone,
+                 SessionClosed, RootSaid, HistoryTold>;
 using AdmissionActions = std::vector<AdmissionAction>;
 
 }  // namespace joinleaf::controlplane

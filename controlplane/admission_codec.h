@@ -3,12 +3,9 @@
 #pragma once
 
 #include <controlplane/admission_message.h>
-#include <controlplane/admission_rules.h>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,7 +16,6 @@ namespace joinleaf::controlplane {
 
 inline constexpr std::size_t kMaxAdmissionMessage = 16 * 1024;  ///< octets after the length
 inline constexpr std::size_t kFrameHeader = 4;
-inline constexpr std::size_t kMaxAdmissionText = 256;
 
 struct DecodeError {
     enum class Kind : std::uint8_t {
@@ -47,30 +43,5 @@ struct DecodeError {
 
 /// Reads what encode() writes. Unknown fields are ignored.
 [[nodiscard]] tl::expected<AdmissionMessage, DecodeError> decode(std::span<const std::byte> bytes);
-
-/// Whether `text` is UTF-8 of at most kMaxAdmissionText octets without control characters, line
-/// separators and marks that change the direction of writing.
-[[nodiscard]] bool is_admission_text(std::string_view text);
-
-/// Puts frames together from bytes that arrive in any pieces. Holds at most one frame.
-class FrameReader {
-public:
-    explicit FrameReader(std::size_t max_message = kMaxAdmissionMessage)
-        : max_message_(max_message) {}
-
-    /// Takes bytes from the front of `bytes` until a frame is whole, and returns it without its
-    /// length; or nothing when `bytes` has been used up. The frame is valid until the next call
-    /// and as long as `bytes` is. After an error (too_long) the stream cannot be read on.
-    [[nodiscard]] tl::expected<std::optional<std::span<const std::byte>>, DecodeError> next(
-        std::span<const std::byte>& bytes);
-
-    /// Octets of an unfinished frame that it holds.
-    [[nodiscard]] std::size_t pending() const { return whole_ ? 0 : partial_.size(); }
-
-private:
-    std::size_t max_message_;
-    std::vector<std::byte> partial_;
-    bool whole_ = false;  ///< partial_ has been handed out
-};
 
 }  // namespace joinleaf::controlplane

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <controlplane/admission_actions.h>
-#include <controlplane/admission_codec.h>
 #include <controlplane/byte_stream.h>
+#include <controlplane/frame_reader.h>
 #include <asio/ip/tcp.hpp>
 
 #include <cstddef>

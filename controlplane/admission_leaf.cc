@@ -103,6 +103,11 @@ void AdmissionLeaf::root_said(const AdmissionMessage& message, Instant now, Admi
         out.emplace_back(RootSaid{talk->data});
         return;
     }
+    if (const auto* begins = std::get_if<HistoryBegins>(&message);
+        begins && is_connected() && terms_.offer.repair) {
+        out.emplace_back(HistoryTold{*begins});
+        return;
+    }
     part(Farewell{std::errc::protocol_error}, std::errc::connection_reset, now, out);
 }
 

@@ -82,7 +82,8 @@ struct SideTalk {
     friend bool operator==(const SideTalk&, const SideTalk&) = default;
 };
 
+/// Root to leaf, once it is a member: joinleaf::HistoryBegins.
 using AdmissionMessage = std::variant<JoinRequest, Admit, Invite, AcceptInvite, Confirm, Refuse,
-                                      Farewell, KeepAlive, SideTalk>;
+                                      Farewell, KeepAlive, SideTalk, HistoryBegins>;
 
 }  // namespace joinleaf::controlplane

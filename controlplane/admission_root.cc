@@ -164,7 +164,8 @@ LeafId AdmissionRoot::admit(Guest guest, const UserData& callee_data, Instant no
                            .peer = std::move(guest.join.peer),
                            .direction = guest.terms.direction,
                            .since = now,
-                           .confirm_by = now + options_.confirm_within});
+                           .confirm_by = now + options_.confirm_within,
+                           .has_repair = offer.repair.has_value()});
     Leaf& leaf = leaves_.at(id);
     out.emplace_back(LeafAdmitted{id, leaf.peer.data_address});
     leaf.line.send(Admit{offer, callee_data, options_.dead_after, options_.name}, now, out);
@@ -244,6 +245,7 @@ void AdmissionRoot::agreed(Leaves::iterator at, const AcceptInvite& message, Ins
     invitation_->callee_data = message.callee_data;
     leaf.line.agree(cadence(), patience(), now);
     enter(leaf, LeafStage::agreed, now);
+    leaf.has_repair = offer->repair.has_value();
     out.emplace_back(LeafAdmitted{at->first, leaf.peer.data_address});
     leaf.line.send(Admit{*offer, {}, options_.dead_after, options_.name}, now, out);
     arm(at);
@@ -320,6 +322,17 @@ Result<void> AdmissionRoot::say(LeafId leaf, UserData data, Instant now, Admissi
     if (data.size() > kMaxUserData) return failure(std::errc::message_size);
     at->second.line.send(SideTalk{std::move(data)}, now, out);
     return {};
+}
+
+void AdmissionRoot::history_begins(LeafId leaf, const HistoryBegins& begins, Instant now,
+                                   AdmissionActions& out) {
+    const auto at = leaves_.find(leaf);
+    if (at == leaves_.end() || at->second.stage != LeafStage::member) return;
+    Leaf& known = at->second;
+    if (!known.has_repair) return;
+    if (known.history_told_at && now - *known.history_told_at < kTellEvery) return;
+    known.history_told_at = now;
+    known.line.send(HistoryBegins{begins}, now, out);
 }
 
 void AdmissionRoot::advance(Instant now, AdmissionActions& out, const Unread& unread) {

@@ -71,6 +71,9 @@ struct AdmissionRootCounters {
     std::uint64_t violations = 0;   ///< connections ended for what was said on them
 };
 
+/// How often a leaf is told where the history begins, however often it asks.
+inline constexpr Duration kTellEvery = std::chrono::milliseconds(10);
+
 /// Every LeafId that accept() returns ends in exactly one LeafClosed, with a LeafConnected before
 /// it if the leaf ever received; every one that invite() returns in exactly one InvitationDone,
 /// and if that was a success (LeafConnected comes just before it) in one LeafClosed later. Each
@@ -126,6 +129,11 @@ public:
     void expel(LeafId leaf, AdmissionActions& out);
     /// M9. Errors: not_connected (no member), message_size.
     Result<void> say(LeafId leaf, UserData data, Instant now, AdmissionActions& out);
+    /// Tells the leaf where the history of its feed begins, as HistoryBegins has it in
+    /// admission.proto. Nothing for those that are not members, were told a moment ago
+    /// (kTellEvery), or were offered no repair.
+    void history_begins(LeafId leaf, const HistoryBegins& begins, Instant now,
+                        AdmissionActions& out);
     /// M4, M25: Farewell to all leaves, refusal to all who wait. Afterwards nothing is held.
     void close(AdmissionActions& out);
 
@@ -160,6 +168,8 @@ private:
         Instant since;
         Instant confirm_by = kNever;  // none for members
         Instant armed = kNever;
+        bool has_repair = false;  // as it was offered
+        std::optional<Instant> history_told_at;
     };
     using Leaves = std::map<LeafId, Leaf>;
     // M12: at most one at a time.

@@ -1,10 +1,28 @@
 // Limits and meanings of what comes over an admission connection.
 #include <controlplane/admission_rules.h>
 
+#include <algorithm>
+
 namespace joinleaf::controlplane {
+
+bool are_usable_lines(const SessionOffer& offer) {
+    if (offer.also.empty()) return true;
+    if (offer.framing != Framing::moldudp64 || offer.fan_out != FanOut::multicast) return false;
+    return offer.also.size() <= kMaxFurtherLines &&
+           std::all_of(offer.also.begin(), offer.also.end(), [](const OfferedLine& line) {
+               return line.source.is_unspecified() || line.source.is_unicast();
+           });
+}
+
+bool is_usable_repair(const SessionOffer& offer) {
+    if (!offer.repair) return true;
+    const Ipv4Address address = offer.repair->address;
+    return offer.framing == Framing::moldudp64 && (address.is_unicast() || address.is_loopback());
+}
 
 bool is_usable(const SessionOffer& offer) {
     if (offer.scheme.control != Plane::rooted) return false;
+    if (!are_usable_lines(offer) || !is_usable_repair(offer)) return false;
     if (!is_usable(offer.from_root) || !is_usable(offer.to_root)) return false;
     if (offer.scheme.data == Plane::nonrooted) return offer.fan_out == FanOut::multicast;
     return offer.root_address.is_unicast();

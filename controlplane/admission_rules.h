@@ -29,6 +29,11 @@ inline constexpr std::uint32_t kMaxUdpPayload = 65507;
     return flow.datagram_octets <= kMaxUdpPayload && flow.latency.count() >= 0 &&
            flow.latency <= kMaxLatency;
 }
+/// Whether the lines besides the first are as many as may be, each joinable, and there is a feed
+/// that can have them.
+[[nodiscard]] bool are_usable_lines(const SessionOffer& offer);
+/// Whether there is no repair server, or a feed for it and one host that it is on.
+[[nodiscard]] bool is_usable_repair(const SessionOffer& offer);
 /// Whether a leaf can take part in what is offered.
 [[nodiscard]] bool is_usable(const SessionOffer& offer);
 

@@ -295,7 +295,10 @@ void MemberSocket::carry_out(AdmissionActions& actions) {
                        [&](const Transmit& a) { hub_->transmit(a); },
                        [&](const HangUp& a) { hub_->hang_up(a); },
                        [&](const RequestPending&) { request_pending(); },
-                       [&](const JoinGroup& a) { join_group(a.offer); },
+                       [&](const JoinGroup& a) {
+                           history_notice().forget();
+                           join_group(a.offer);
+                       },
                        [&](const LeaveGroup&) { detach(); },
                        [&](JoinDone& a) {
                            if (!a.callee_data.empty()) peer_data_ = std::move(a.callee_data);
@@ -303,6 +306,7 @@ void MemberSocket::carry_out(AdmissionActions& actions) {
                        },
                        [&](const SessionClosed& a) { session_closed(a.reason); },
                        [&](RootSaid& a) { heard(std::move(a.data)); },
+                       [&](const HistoryTold& a) { history_notice().tell(a.begins); },
                        [&](const auto&) {},  // what only a root's logic asks for
                    },
                    action);

@@ -260,6 +260,10 @@ std::optional<UserData> Socket::hear() {
     return impl_->core->call([&] { return impl_->socket->hear(); });
 }
 
+std::optional<HistoryBegins> Socket::history_begins() const noexcept {
+    return impl_ ? impl_->socket->history_begins() : std::nullopt;
+}
+
 Result<void> Socket::set_sources(const SourceFilter& sources) {
     if (!impl_) return failure(std::errc::not_a_socket);
     return impl_->apply(
@@ -294,6 +298,13 @@ Result<Sender> Socket::sender() {
     auto queue = core->call([&] { return impl_->socket->send_queue(); });
     if (!queue) return tl::unexpected(queue.error());
     return Sender(std::make_shared<Sender::Impl>(std::move(*queue), impl_->socket->port_pools()));
+}
+
+Result<FeedPublisher> Socket::feed_publisher(const FeedPublisherOptions& options) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    auto feed = impl_->core->call([&] { return impl_->socket->publish_feed(options); });
+    if (!feed) return tl::unexpected(feed.error());
+    return FeedPublisher(std::move(*feed));
 }
 
 Result<Instant> Socket::connected_at() const {

@@ -5,6 +5,7 @@
 #include <controlplane/admission_files.h>
 #include <controlplane/attachment.h>
 #include <controlplane/event_queue.h>
+#include <controlplane/history_notice.h>
 #include <controlplane/port_context.h>
 #include <controlplane/roles.h>
 #include <controlplane/waiting_room.h>
@@ -57,6 +58,10 @@ public:
     [[nodiscard]] virtual Result<Peer> peer() const;
     virtual Result<void> say(const UserData& data);
     [[nodiscard]] std::optional<UserData> hear();
+    /// Any thread.
+    [[nodiscard]] std::optional<HistoryBegins> history_begins() const noexcept {
+        return history_notice_.read();
+    }
 
     /// Whether tick() is wanted, about once a millisecond.
     [[nodiscard]] virtual bool has_timers() const { return false; }
@@ -79,6 +84,8 @@ public:
     Result<void> select(std::shared_ptr<EventQueue::Impl> queue, EventMask mask);
     /// The first call gives a socket that also receives its way out.
     [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
+    [[nodiscard]] Result<std::shared_ptr<FeedPublisher::Impl>> publish_feed(
+        const FeedPublisherOptions& options);
     [[nodiscard]] Result<Instant> connected_at() const;
 
     /// A join whose report has not left fails: who waits for it must not wait for the cable.
@@ -121,6 +128,7 @@ protected:
     void session_closed(std::error_code reason);
     void request_pending();
     void heard(UserData data);
+    [[nodiscard]] HistoryNotice& history_notice() { return history_notice_; }
     [[nodiscard]] virtual bool joins_itself() const { return false; }
     /// Whether the other side is told when it closes, which must not overtake its data.
     [[nodiscard]] virtual bool lingers() const { return false; }
@@ -142,6 +150,7 @@ protected:
 
 private:
     void wake_request_waiters();
+    [[nodiscard]] Result<void> may_send() const;
 
     SocketId id_;
     SocketOptions options_;
@@ -161,6 +170,7 @@ private:
     JoinWaiter waiter_;
     std::vector<std::function<void()>> request_waiters_;
     std::deque<UserData> talk_;
+    HistoryNotice history_notice_;
     std::optional<Instant> connected_at_;
     std::shared_ptr<Attachment> attachment_;
 };

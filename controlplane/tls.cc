@@ -1,6 +1,7 @@
-#include <controlplane/admission_codec.h>
+#include <controlplane/admission_text.h>
 #include <controlplane/tls.h>
 #include <fmt/format.h>
+#include <joinleaf/address.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>

@@ -162,6 +162,7 @@ void Worker::apply(const Command& command, Instant now) noexcept {
                 c.outlet->header = *c.header;
                 c.outlet->route = c.route;
             },
+            [&](const SetFeed& c) { c.outlet->feed = c.feed; },
             [&](const PutReplica& c) {
                 c.outlet->replication->destinations.put(c.slot, *c.header, c.resolved);
             },

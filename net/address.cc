@@ -95,4 +95,27 @@ std::string GroupEndpoint::to_string() const {
     return fmt::format("{}:{}", group.to_string(), port.value());
 }
 
+Parsed<UdpEndpoint> UdpEndpoint::parse(std::string_view text) {
+    const auto colon = text.rfind(':');
+    if (colon == std::string_view::npos) {
+        return tl::unexpected(
+            fmt::format("'{}' has no port; write address and port as in 192.0.2.1:6000", text));
+    }
+    const auto address = Ipv4Address::parse(text.substr(0, colon));
+    if (!address) return tl::unexpected(address.error());
+    if (!address->is_unicast() && !address->is_loopback()) {
+        return tl::unexpected(
+            fmt::format("{} is not the address of one host; use such as "
+                        "192.0.2.1",
+                        address->to_string()));
+    }
+    const auto port = UdpPort::parse(text.substr(colon + 1));
+    if (!port) return tl::unexpected(port.error());
+    return UdpEndpoint{*address, *port};
+}
+
+std::string UdpEndpoint::to_string() const {
+    return fmt::format("{}:{}", address.to_string(), port.value());
+}
+
 }  // namespace joinleaf

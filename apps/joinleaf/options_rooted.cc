@@ -1,8 +1,8 @@
 // The options of rooted sessions: who listens, who is asked or invited, and how each proves who
 // they are.
 #include <apps/joinleaf/typed.h>
-#include <controlplane/admission_codec.h>
 #include <controlplane/admission_rules.h>
+#include <controlplane/admission_text.h>
 
 #include <sys/un.h>
 

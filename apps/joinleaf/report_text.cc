@@ -1,7 +1,7 @@
 // The lines for a person.
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/report.h>
-#include <controlplane/admission_codec.h>
+#include <controlplane/admission_text.h>
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -152,6 +152,16 @@ struct GroupEndpoint {
     friend constexpr auto operator<=>(const GroupEndpoint&, const GroupEndpoint&) = default;
 };
 
+/// Where one host is reached by UDP, as in 192.0.2.1:6000.
+struct UdpEndpoint {
+    Ipv4Address address;
+    UdpPort port;
+
+    [[nodiscard]] static Parsed<UdpEndpoint> parse(std::string_view text);
+    [[nodiscard]] std::string to_string() const;
+    friend constexpr auto operator<=>(const UdpEndpoint&, const UdpEndpoint&) = default;
+};
+
 }  // namespace joinleaf
 
 template <>

@@ -4,12 +4,14 @@
 
 #include <joinleaf/address.h>
 #include <joinleaf/scheme.h>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace joinleaf {
@@ -49,6 +51,15 @@ enum class FanOut : std::uint8_t {
     replicate,
 };
 
+/// A further line of a sequenced feed: the same datagrams once more, by another way (A and B).
+struct OfferedLine {
+    GroupEndpoint group;
+    /// Where they are sent from, for a source-specific join; unspecified: the root's address.
+    Ipv4Address source;
+    friend bool operator==(const OfferedLine&, const OfferedLine&) = default;
+};
+inline constexpr std::size_t kMaxFurtherLines = 15;
+
 /// What a root says of its session; handed to every leaf it admits.
 struct SessionOffer {
     Scheme scheme{Plane::rooted, Plane::rooted};
@@ -62,8 +73,31 @@ struct SessionOffer {
     std::uint64_t first_sequence = 0;  ///< where a sequenced feed starts for this leaf
     FlowSpec from_root;                ///< what the session carries towards leaves
     FlowSpec to_root;                  ///< what a leaf may send
+    /// Of a sequenced feed that is sent by multicast: its lines besides `group`, at most
+    /// kMaxFurtherLines.
+    std::vector<OfferedLine> also;
+    /// Of a sequenced feed: where what was lost is asked for, over the kernel's UDP on the
+    /// management network. None: nowhere.
+    std::optional<UdpEndpoint> repair;
 
     friend bool operator==(const SessionOffer&, const SessionOffer&) = default;
+};
+
+/// The name of a MoldUDP64 session: ten printable ASCII characters, padded with blanks.
+using FeedSession = std::array<char, 10>;
+
+/// What a root tells an admitted leaf that has asked its repair server for what is too old: nothing
+/// before `sequence` can be had any more.
+struct HistoryBegins {
+    FeedSession session{};
+    std::uint64_t sequence = 0;
+
+    /// The session's name without the padding.
+    [[nodiscard]] constexpr std::string_view session_name() const {
+        const std::string_view all(session.data(), session.size());
+        return all.substr(0, all.find_last_not_of(' ') + 1);
+    }
+    friend bool operator==(const HistoryBegins&, const HistoryBegins&) = default;
 };
 
 /// Who is on the other end of an admission connection.

@@ -89,6 +89,9 @@ struct JoinOptions {
     SourceFilter sources = SourceFilter::any();
 };
 
+class FeedPublisher;
+struct FeedPublisherOptions;
+
 /// A handle; copies name the same socket. All functions may be called from any thread and are
 /// carried out by the control thread; those that return Result wait for its answer. The socket
 /// closes with close() or when the last handle is gone.
@@ -144,6 +147,12 @@ public:
     /// What the root says of the session that this socket is in: where its data goes, and how. Of a
     /// root its own. Errors: not_connected, not_a_socket.
     [[nodiscard]] Result<SessionOffer> session() const;
+    /// Of a leaf that was offered a repair server (SessionOffer::repair): what the root said last
+    /// of where its history begins, because the leaf, or another at its address, has asked that
+    /// server for what is older. None: nothing was said in this session yet, or it is just being
+    /// changed. For a loop that must not wait: no lock, no system call, and it may be asked all the
+    /// time; it does not change by being read.
+    [[nodiscard]] std::optional<HistoryBegins> history_begins() const noexcept;
     /// M9: side talk between a root and one leaf, in order, each way. Errors: not_connected,
     /// message_size.
     Result<void> say(const UserData& data);
@@ -166,8 +175,15 @@ public:
     Result<void> select(const EventQueue& queue, EventMask mask = kAllEvents);
 
     /// The queue to the worker. One per socket. Errors: not_connected before a join that may send,
-    /// no_buffer_space (too many senders on the port), operation_not_supported (an inline source).
+    /// no_buffer_space (too many senders on the port), operation_not_supported (an inline source,
+    /// or a sequenced feed).
     Result<Sender> sender();
+    /// The sequenced feed that a socket of framing moldudp64 sends in place of datagrams. It begins
+    /// with this call, with a heartbeat. Once per socket. Errors: not_connected before a join that
+    /// may send, operation_not_supported (another framing), device_or_resource_busy (it has one),
+    /// invalid_argument (options), not_enough_memory, no_buffer_space (too many senders on a port,
+    /// or fewer buffers than the ports of all lines may hold at a time).
+    Result<FeedPublisher> feed_publisher(const FeedPublisherOptions& options);
 
     /// When the join completed: the time stamp of the burst that carried the report (M7).
     [[nodiscard]] Result<Instant> connected_at() const;

@@ -1,5 +1,5 @@
 // Arbitrary bytes as an admission stream. The first octet says in what pieces they arrive.
-#include <controlplane/admission_codec.h>
+#include <controlplane/frame_reader.h>
 
 #include <cstdlib>
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <controlplane/admission_codec.h>
+#include <controlplane/admission_rules.h>
+#include <controlplane/admission_text.h>
 #include <rapidcheck.h>
 
 #include <algorithm>
@@ -23,7 +25,23 @@ inline SessionOffer an_offer() {
                         .scope = 1,
                         .first_sequence = 42,
                         .from_root = {},
-                        .to_root = {}};
+                        .to_root = {},
+                        .also = {},
+                        .repair = {}};
+}
+
+/// With two lines and a repair server.
+inline SessionOffer a_feed_offer() {
+    SessionOffer offer = an_offer();
+    offer.also = {{{GroupAddress::of(239, 1, 2, 4), UdpPort::of(5001)}, Ipv4Address(10, 1, 0, 1)}};
+    offer.repair = {Ipv4Address(192, 0, 2, 1), UdpPort::of(6000)};
+    return offer;
+}
+inline FeedSession feed_session(std::string_view name) {
+    FeedSession session;
+    session.fill(' ');
+    std::copy_n(name.begin(), std::min(name.size(), session.size()), session.begin());
+    return session;
 }
 
 inline controlplane::JoinRequest a_request() {
@@ -61,7 +79,12 @@ inline std::vector<controlplane::AdmissionMessage> one_of_each() {
             Refuse{.reason = std::errc::permission_denied, .text = "not on the list"},
             Farewell{.reason = std::errc{}},
             KeepAlive{},
-            SideTalk{.data = user_data("psst")}};
+            SideTalk{.data = user_data("psst")},
+            HistoryBegins{.session = feed_session("S1"), .sequence = 4711},
+            Admit{.offer = a_feed_offer(),
+                  .callee_data = {},
+                  .dead_after = std::chrono::milliseconds(3000),
+                  .name = "root"}};
 }
 
 // Arbitrary messages, all of them within the limits.
@@ -109,20 +132,44 @@ inline rc::Gen<FlowSpec> any_flow() {
         });
 }
 
+inline FeedSession draw_session() {
+    FeedSession session;
+    for (char& c : session) c = static_cast<char>(*rc::gen::inRange(0x20, 0x7f));
+    return session;
+}
+
+inline GroupEndpoint draw_group() {
+    return {
+        GroupAddress::from(Ipv4Address(*rc::gen::inRange<std::uint32_t>(0xe0000000, 0xf0000000)))
+            .value(),
+        UdpPort::from(*rc::gen::inRange<std::uint32_t>(1, 65536)).value()};
+}
+
 inline SessionOffer draw_offer() {
-    return SessionOffer{
+    SessionOffer offer{
         .scheme = {Plane::rooted, *rc::gen::element(Plane::rooted, Plane::nonrooted)},
-        .group = {GroupAddress::from(
-                      Ipv4Address(*rc::gen::inRange<std::uint32_t>(0xe0000000, 0xf0000000)))
-                      .value(),
-                  UdpPort::from(*rc::gen::inRange<std::uint32_t>(1, 65536)).value()},
+        .group = draw_group(),
         .root_address = *any_host(),
         .framing = *rc::gen::element(Framing::datagram, Framing::moldudp64),
         .fan_out = *rc::gen::element(FanOut::multicast, FanOut::replicate),
         .scope = *rc::gen::arbitrary<std::uint8_t>(),
         .first_sequence = *rc::gen::arbitrary<std::uint64_t>(),
         .from_root = *any_flow(),
-        .to_root = *any_flow()};
+        .to_root = *any_flow(),
+        .also = {},
+        .repair = {}};
+    if (offer.framing != Framing::moldudp64) return offer;
+    if (offer.fan_out == FanOut::multicast) {
+        for (auto n = *rc::gen::inRange<std::size_t>(0, kMaxFurtherLines + 1); n > 0; --n) {
+            offer.also.push_back(
+                {draw_group(), *rc::gen::arbitrary<bool>() ? *any_host() : Ipv4Address()});
+        }
+    }
+    if (*rc::gen::arbitrary<bool>()) {
+        offer.repair = {*any_host(),
+                        UdpPort::from(*rc::gen::inRange<std::uint32_t>(1, 65536)).value()};
+    }
+    return offer;
 }
 
 inline std::chrono::milliseconds draw_dead_after() {
@@ -141,7 +188,7 @@ inline std::errc draw_reason() {
 /// Inside a property.
 inline controlplane::AdmissionMessage draw_message() {
     using namespace controlplane;
-    switch (*rc::gen::inRange(0, 9)) {
+    switch (*rc::gen::inRange(0, 10)) {
         case 0:
             return JoinRequest{
                 .name = *any_text(),
@@ -172,6 +219,11 @@ inline controlplane::AdmissionMessage draw_message() {
             return Farewell{.reason = *rc::gen::arbitrary<bool>() ? std::errc{} : draw_reason()};
         case 7:
             return KeepAlive{};
+        case 8:
+            return HistoryBegins{
+                .session = draw_session(),
+                .sequence = *rc::gen::suchThat(rc::gen::arbitrary<std::uint64_t>(),
+                                               [](std::uint64_t s) { return s != 0; })};
         default:
             return SideTalk{.data = *any_user_data()};
     }

@@ -63,6 +63,7 @@ std::string describe(const AdmissionMessage& message) {
             [](const Farewell& m) { return with("Farewell", m.reason); },
             [](const KeepAlive&) { return std::string("KeepAlive"); },
             [](const SideTalk& m) { return "SideTalk" + said(m.data); },
+            [](const HistoryBegins& m) { return fmt::format("HistoryBegins {}", m.sequence); },
         },
         message);
 }
@@ -108,6 +109,9 @@ std::string describe(const AdmissionAction& action) {
             },
             [&](const SessionClosed& a) { return fmt::format("closed {}", describe(a.reason)); },
             [&](const RootSaid& a) { return "root said" + said(a.data); },
+            [&](const HistoryTold& a) {
+                return fmt::format("history begins at {}", a.begins.sequence);
+            },
         },
         action);
 }

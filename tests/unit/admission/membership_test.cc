@@ -314,7 +314,68 @@ TEST(SideTalk, NeedsAMemberAndFewWords) {
     EXPECT_THAT(other.did(), IsEmpty());
 }
 
+// Who asks the repair server again and again is not told as often.
+TEST(History, AMemberIsToldWhereItBeginsButNotAllTheTime) {
+    RootUnderTest root({.name = "root", .offer = feed_offer()});
+    const LeafId leaf = root.member(1);
+    const auto tell = [&](std::uint64_t sequence) {
+        root.root.history_begins(leaf, history_begins(sequence), root.now, root.actions);
+        return root.did();
+    };
+    EXPECT_THAT(tell(40), ElementsAre("1: HistoryBegins 40"));
+    root.now += kTellEvery - 1ns;
+    EXPECT_THAT(tell(41), IsEmpty());
+    root.now += 1ns;
+    EXPECT_THAT(tell(42), ElementsAre("1: HistoryBegins 42"));
+}
+
+TEST(History, IsToldToMembersOfAFeedWithARepairServerAlone) {
+    RootUnderTest feed({.name = "root", .offer = feed_offer()});
+    const LeafId joining = feed.admitted(1);
+    feed.root.history_begins(joining, history_begins(40), feed.now, feed.actions);
+    EXPECT_THAT(feed.did(), IsEmpty());
+    feed.hears(1, Confirm{});
+    feed.did();
+    feed.root.history_begins(joining, history_begins(40), feed.now, feed.actions);
+    EXPECT_THAT(feed.did(), ElementsAre("1: HistoryBegins 40"));
+    feed.hears(1, Farewell{});
+    feed.did();
+    feed.root.history_begins(joining, history_begins(41), feed.now + 1s, feed.actions);
+    EXPECT_THAT(feed.did(), IsEmpty());
+    RootUnderTest other;
+    other.root.history_begins(other.member(1), history_begins(40), other.now, other.actions);
+    EXPECT_THAT(other.did(), IsEmpty());
+}
+
+TEST(History, AnInvitedMemberIsToldToo) {
+    RootUnderTest root({.name = "root", .offer = feed_offer()});
+    const LeafId leaf = root.invited(1);
+    root.hears(1, accept_invite());
+    root.hears(1, Confirm{});
+    root.did();
+    root.root.history_begins(leaf, history_begins(7), root.now, root.actions);
+    EXPECT_THAT(root.did(), ElementsAre("1: HistoryBegins 7"));
+}
+
 // ---- At the leaf ----
+
+TEST(History, ALeafHearsWhereItBeginsOnceItIsConnected) {
+    LeafUnderTest leaf;
+    leaf.asked().hears(1, Admit{.offer = feed_offer(), .dead_after = 3s, .name = "root"});
+    leaf.group_joined();
+    leaf.did();
+    leaf.hears(1, history_begins(40));
+    EXPECT_THAT(leaf.did(), ElementsAre("history begins at 40"));
+    leaf.hears(1, history_begins(41));
+    EXPECT_THAT(leaf.did(), ElementsAre("history begins at 41"));
+}
+
+TEST(History, WhereNoRepairWasOfferedItIsOutOfPlace) {
+    LeafUnderTest leaf;
+    leaf.joined().hears(1, history_begins(40));
+    EXPECT_THAT(leaf.did(), ElementsAre("1: Farewell protocol_error", "1: hang up", "leave",
+                                        "closed connection_reset"));
+}
 
 // M4: closed in good order.
 TEST(Session, EndsWhenTheRootCloses) {
@@ -484,7 +545,8 @@ std::vector<AdmissionMessage> one_of_each() {
             invite_message(), accept_invite(),
             Confirm{},        Refuse{},
             Farewell{},       KeepAlive{},
-            SideTalk{},       SideTalk{UserData(kMaxUserData + 1)}};
+            SideTalk{},       SideTalk{UserData(kMaxUserData + 1)},
+            HistoryBegins{}};
 }
 
 // What fits leaves the connection in place or ends it as the rules say; all else ends it at once.

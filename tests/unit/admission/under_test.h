@@ -37,6 +37,15 @@ inline AdmissionRootOptions root_options() { return {.name = "root", .offer = of
 inline AdmissionLeafOptions leaf_options() { return {.name = "leaf", .data_address = kLeafData}; }
 inline AdmissionListenerOptions listener_options() { return {.leaf = leaf_options()}; }
 
+/// Of a sequenced feed with a repair server.
+inline SessionOffer feed_offer() {
+    SessionOffer feed = offer();
+    feed.framing = Framing::moldudp64;
+    feed.repair = {Ipv4Address(192, 0, 2, 1), UdpPort::of(6000)};
+    return feed;
+}
+inline HistoryBegins history_begins(std::uint64_t sequence) { return {{}, sequence}; }
+
 inline JoinRequest join_request() { return {.name = "leaf", .data_address = kLeafData}; }
 inline AcceptInvite accept_invite() { return {.name = "leaf", .data_address = kLeafData}; }
 inline Admit admit_message(std::chrono::milliseconds dead_after = 3s) {

@@ -73,6 +73,21 @@ TEST(ControlEndpoint, IsAnAddressAndATcpPort) {
               "'root' is not an IPv4 address; write four numbers as in 10.0.0.1");
 }
 
+TEST(UdpEndpoint, IsOneHostAndAPort) {
+    const auto endpoint = UdpEndpoint::parse("192.0.2.1:6000");
+    ASSERT_TRUE(endpoint) << endpoint.error();
+    EXPECT_EQ(endpoint->address, Ipv4Address(192, 0, 2, 1));
+    EXPECT_EQ(endpoint->port, UdpPort::of(6000));
+    EXPECT_EQ(endpoint->to_string(), "192.0.2.1:6000");
+    EXPECT_TRUE(UdpEndpoint::parse("127.0.0.1:6000"));
+    EXPECT_EQ(UdpEndpoint::parse("192.0.2.1").error(),
+              "'192.0.2.1' has no port; write address and port as in 192.0.2.1:6000");
+    EXPECT_EQ(UdpEndpoint::parse("239.1.1.1:6000").error(),
+              "239.1.1.1 is not the address of one host; use such as 192.0.2.1");
+    EXPECT_FALSE(UdpEndpoint::parse("0.0.0.0:6000"));
+    EXPECT_FALSE(UdpEndpoint::parse("192.0.2.1:0"));
+}
+
 TEST(SourceFilter, AdmitsByModeAndList) {
     const Ipv4Address five(10, 0, 0, 5);
     const Ipv4Address six(10, 0, 0, 6);

@@ -1,5 +1,7 @@
 // Admission messages on the wire: what is written is read back, and nothing else is.
 #include <controlplane/admission_codec.h>
+#include <controlplane/admission_text.h>
+#include <controlplane/frame_reader.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -46,6 +48,15 @@ TEST(AdmissionCodec, GoldenBytes) {
     EXPECT_EQ(test::hex_of(encode_frame(test::an_admission()).value()),
               "00000026"
               "12240a19080115030201ef188827250100000a28023001382a42004a0018b8172204726f6f74");
+    auto feed = test::an_admission();
+    feed.offer = test::a_feed_offer();
+    EXPECT_EQ(test::hex_of(encode_frame(feed).value()),
+              "0000003f"
+              "123d0a32080115030201ef188827250100000a28023001382a42004a005a0d0d040201ef1089271d0100"
+              "010a62080d010200c010f02e18b8172204726f6f74");
+    EXPECT_EQ(test::hex_of(encode_frame(HistoryBegins{test::feed_session("S1"), 4711}).value()),
+              "00000011"
+              "520f0a0a5331202020202020202010e724");
     EXPECT_EQ(test::hex_of(encode_frame(Farewell{.reason = std::errc::connection_aborted}).value()),
               "00000004"
               "3a020814");
@@ -142,6 +153,43 @@ TEST(AdmissionCodec, LimitsOfAnOffer) {
     EXPECT_EQ(encode(admit).error(), out_of_range("root_address"));
 }
 
+TEST(AdmissionCodec, LimitsOfAFeedsOffer) {
+    auto admit = test::an_admission();
+    const auto error = [&] { return encode(admit).error(); };
+    admit.offer.also.assign(kMaxFurtherLines, {admit.offer.group, {}});
+    EXPECT_TRUE(encode(admit));
+    admit.offer.also.push_back({admit.offer.group, {}});
+    EXPECT_EQ(error(), out_of_range("also"));
+    admit.offer = test::a_feed_offer();
+    admit.offer.also[0].source = Ipv4Address(239, 1, 1, 1);
+    EXPECT_EQ(error(), out_of_range("also"));
+    admit.offer = test::a_feed_offer();
+    admit.offer.fan_out = FanOut::replicate;
+    EXPECT_EQ(error(), out_of_range("also"));
+    admit.offer.also.clear();
+    EXPECT_TRUE(encode(admit));
+    admit.offer.framing = Framing::datagram;
+    EXPECT_EQ(error(), out_of_range("repair"));
+    admit.offer = test::a_feed_offer();
+    admit.offer.repair->address = {};
+    EXPECT_EQ(error(), out_of_range("repair"));
+    admit.offer.repair->address = Ipv4Address(255, 255, 255, 255);
+    EXPECT_EQ(error(), out_of_range("repair"));
+}
+
+TEST(AdmissionCodec, LimitsOfWhereAHistoryBegins) {
+    HistoryBegins begins{.session = test::feed_session("S1"), .sequence = 1};
+    EXPECT_TRUE(encode(begins));
+    begins.sequence = 0;
+    EXPECT_EQ(encode(begins).error(), out_of_range("sequence"));
+    begins = {.session = test::feed_session("bell\a"), .sequence = 1};
+    EXPECT_EQ(encode(begins).error(), out_of_range("session"));
+    // Nine and eleven octets of a name, and none.
+    EXPECT_EQ(complaint("520d 0a09 533120202020202020 1001"), out_of_range("session"));
+    EXPECT_EQ(complaint("520f 0a0b 5331202020202020202020 1001"), out_of_range("session"));
+    EXPECT_EQ(complaint("5202 1001"), out_of_range("session"));
+}
+
 // What the value's types cannot hold arrives all the same.
 TEST(AdmissionCodec, LimitsThatOnlyBytesCanBreak) {
     //       offer, data_plane, group 10.1.2.3
@@ -157,6 +205,13 @@ TEST(AdmissionCodec, LimitsThatOnlyBytesCanBreak) {
     EXPECT_EQ(complaint("12110a0f0801 15030201ef 188827 2801 308002"), out_of_range("scope"));
     //       fan-out 2
     EXPECT_EQ(complaint("12100a0e0801 15030201ef 188827 2801 5002"), out_of_range("fan_out"));
+    //       a line without a port, to 10.1.2.3; a repair server without a port
+    EXPECT_EQ(complaint("12150a130801 15030201ef 188827 2802 5a050d030201ef"),
+              out_of_range("also"));
+    EXPECT_EQ(complaint("12180a160801 15030201ef 188827 2802 5a080d0302010a188827"),
+              out_of_range("also"));
+    EXPECT_EQ(complaint("12150a130801 15030201ef 188827 2802 62050d010200c0"),
+              out_of_range("repair"));
     //       version 1, direction 4; version 1, direction both, latency 2^64 - 1
     EXPECT_EQ(complaint("0a0408012004"), out_of_range("direction"));
     EXPECT_EQ(complaint("0a110801 2003 2a0b18ffffffffffffffffff01"), out_of_range("from_root"));

@@ -230,6 +230,9 @@ void LeafProcess::carry_out(Socket* socket) {
         } else if (std::holds_alternative<LeaveGroup>(action)) {
             demand(socket->is_in_group, "leaves a group that it is not in");
             socket->is_in_group = false;
+        } else if (std::holds_alternative<HistoryTold>(action)) {
+            demand(socket->is_connected && socket->logic.offer().repair.has_value(),
+                   "hears of a history that it cannot have");
         } else if (const auto* done = std::get_if<JoinDone>(&action)) {
             demand(socket->is_pending, "a join ends twice");
             socket->is_pending = false;

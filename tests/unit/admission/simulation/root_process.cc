@@ -22,6 +22,10 @@ RootProcess::RootProcess(Machine machine, Ipv4Address data_address, const Times&
     : Process(std::move(machine)), times_(times) {
     options_.name = name;
     options_.offer.root_address = data_address;
+    if (chance.percent(50)) {
+        options_.offer.framing = Framing::moldudp64;
+        options_.offer.repair = {data_address, UdpPort::of(6000)};
+    }
     options_.dead_after = times.dead_after;
     options_.answer_within = times.answer_within;
     options_.confirm_within = times.confirm_within;
@@ -201,6 +205,14 @@ void RootProcess::say(LeafId leaf) {
     if (!is_running() || logic_ == nullptr) return;
     const bool said = logic_->say(leaf, test::bytes("hear"), local_now(), actions_).has_value();
     demand(said == known_.at(leaf).is_member, "side talk with no member");
+    carry_out(known_.at(leaf).line);
+}
+
+void RootProcess::tell_history(LeafId leaf) {
+    if (!is_running() || logic_ == nullptr) return;
+    const bool may_hear = known_.at(leaf).is_member && options_.offer.repair.has_value();
+    logic_->history_begins(leaf, {{}, 1}, local_now(), actions_);
+    demand(may_hear || actions_.empty(), "who cannot hear it is told where the history begins");
     carry_out(known_.at(leaf).line);
 }
 

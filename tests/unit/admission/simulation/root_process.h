@@ -35,6 +35,7 @@ public:
     void invite(const ControlEndpoint& leaf);
     void cancel_invite();
     void say(LeafId leaf);
+    void tell_history(LeafId leaf);
     void close();
     [[nodiscard]] bool is_open() const { return logic_ != nullptr; }
 

@@ -93,7 +93,9 @@ void Simulation::root_does() {
             return leaves.empty() || chance_.percent(50) ? void() : root.expel(chance_.of(leaves));
         case 4:
         case 5:
-            return leaves.empty() ? void() : root.say(chance_.of(leaves));
+            if (leaves.empty()) return;
+            if (chance_.percent(50)) return root.tell_history(chance_.of(leaves));
+            return root.say(chance_.of(leaves));
         case 6:
         case 7:
         case 8:

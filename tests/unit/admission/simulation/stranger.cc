@@ -55,6 +55,8 @@ void Stranger::hang_up_all() {
 SessionOffer Stranger::offer() {
     SessionOffer offer;
     if (chance.percent(90)) offer.root_address = Ipv4Address(10, 6, 6, 6);
+    if (chance.percent(20)) offer.repair = {Ipv4Address(10, 6, 6, 6), UdpPort::of(6000)};
+    if (chance.percent(20)) offer.framing = Framing::moldudp64;
     return offer;
 }
 
@@ -87,7 +89,7 @@ AdmissionMessage Stranger::accept_invite() {
 AdmissionMessage Stranger::something() {
     const auto reason = chance.one_of({std::errc{}, std::errc::timed_out, std::errc::network_down,
                                        std::errc::connection_refused, std::errc::io_error});
-    switch (chance.below(9)) {
+    switch (chance.below(10)) {
         case 0:
             return join_request();
         case 1:
@@ -104,6 +106,8 @@ AdmissionMessage Stranger::something() {
             return Farewell{reason};
         case 7:
             return SideTalk{data()};
+        case 8:
+            return HistoryBegins{{}, 1};
         default:
             return KeepAlive{};
     }
