@@ -157,7 +157,10 @@ LeafId AdmissionRoot::admit(Guest guest, const UserData& callee_data, Instant no
                             AdmissionActions& out) {
     SessionOffer& offer = guest.terms.offer;
     // It may have waited for long; the feed has gone on.
-    if (offer.group == options_.offer.group) offer.first_sequence = options_.offer.first_sequence;
+    if (offer.group == options_.offer.group) {
+        offer.first_sequence = options_.offer.first_sequence;
+        offer.repair = options_.offer.repair;
+    }
     guest.line.agree(cadence(), patience(), now);
     const LeafId id = add({.line = guest.line,
                            .stage = LeafStage::admitted,

@@ -144,6 +144,8 @@ public:
 
     /// Where a sequenced feed starts for leaves admitted or invited from now on.
     void set_first_sequence(std::uint64_t sequence) { options_.offer.first_sequence = sequence; }
+    /// Where leaves admitted or invited from now on ask for what they have lost.
+    void set_repair(const UdpEndpoint& at) { options_.offer.repair = at; }
 
     // For status and data plane.
     [[nodiscard]] std::vector<LeafInfo> members() const;

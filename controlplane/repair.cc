@@ -5,25 +5,15 @@
 namespace joinleaf::controlplane {
 namespace {
 
-constexpr std::array<std::string_view, kRepairOutcomeCount> kNames{
-    "answered",  "malformed",  "other_session", "too_old",    "not_yet",
-    "duplicate", "leaf_limit", "total_limit",   "quarantined"};
-
 dataplane::TokenBucket full_bucket(std::uint64_t rate, std::uint64_t burst, Instant now) {
     return {rate, burst, burst, now};
 }
 
 }  // namespace
 
-std::string_view name(RepairOutcome outcome) noexcept {
-    const auto index = static_cast<std::size_t>(outcome);
-    return index < kNames.size() ? kNames[index] : std::string_view("unknown");
-}
-
-RepairServer::RepairServer(const RepairOptions& options, Instant now)
-    : options_(options),
-      octets_(full_bucket(options.octets_per_second, options.burst_octets, now)) {
-    leaves_.reserve(options.max_leaves);
+RepairServer::RepairServer(const RepairLimits& limits, Instant now)
+    : limits_(limits), octets_(full_bucket(limits.octets_per_second, limits.burst_octets, now)) {
+    leaves_.reserve(limits.max_leaves);
 }
 
 bool RepairServer::is_quarantined(Ipv4Address leaf, Instant now) const {
@@ -38,15 +28,15 @@ RepairServer::Leaf& RepairServer::leaf_of(Ipv4Address address, Instant now) {
         by_time_.splice(by_time_.begin(), by_time_, found->second);
         return by_time_.front();
     }
-    if (leaves_.size() >= std::max<std::size_t>(options_.max_leaves, 1)) {
+    if (leaves_.size() >= std::max<std::size_t>(limits_.max_leaves, 1)) {
         leaves_.erase(by_time_.back().address);
         by_time_.pop_back();
         ++counters_.forgotten;
     }
     by_time_.push_front({
         .address = address,
-        .octets = full_bucket(options_.leaf_octets_per_second, options_.leaf_burst_octets, now),
-        .patience = full_bucket(options_.refusals_per_second, options_.burst_refusals, now),
+        .octets = full_bucket(limits_.leaf_octets_per_second, limits_.leaf_burst_octets, now),
+        .patience = full_bucket(limits_.refusals_per_second, limits_.burst_refusals, now),
     });
     leaves_.emplace(address, by_time_.begin());
     return by_time_.front();
@@ -64,7 +54,7 @@ RepairAnswer RepairServer::serve(const dataplane::MessageLog& log, Ipv4Address a
         answer = judge(log, leaf, request, out, now);
         if (answer.outcome != RepairOutcome::answered) {
             if (leaf.patience.available(now) == 0) {
-                leaf.quarantined_until = now + options_.quarantine;
+                leaf.quarantined_until = now + limits_.quarantine;
                 ++counters_.quarantines;
                 answer.to_be_named = true;
             } else {
@@ -92,13 +82,13 @@ RepairAnswer RepairServer::judge(const dataplane::MessageLog& log, Leaf& leaf,
     }
     const bool was_answered = request->sequence >= leaf.answered.first &&
                               request->sequence < leaf.answered.end &&
-                              now - leaf.answered_at < options_.duplicate_within;
+                              now - leaf.answered_at < limits_.duplicate_within;
     if (was_answered) return {.outcome = RepairOutcome::duplicate};
     // An answer is paid for when its length is known; what it owes delays the next.
     if (leaf.octets.available(now) == 0) return {.outcome = RepairOutcome::leaf_limit};
     if (octets_.available(now) == 0) return {.outcome = RepairOutcome::total_limit};
 
-    const auto room = out.first(std::min(out.size(), options_.capacity));
+    const auto room = out.first(std::min(out.size(), limits_.capacity));
     std::size_t octets = 0;
     const std::uint16_t count =
         log.copy(known, request->sequence, std::min(request->count, net::kMoldMaxCount),

@@ -128,6 +128,7 @@ Result<std::shared_ptr<SocketCore>> RootSocket::answer(RequestId request, const 
     if (is_closed()) return failure(std::errc::not_a_socket);
     UserData caller_data;
     if (const auto* pending = logic_.find(request)) caller_data = pending->caller_data;
+    refresh_first_sequence();
     AdmissionActions actions;
     const auto leaf = logic_.answer(request, answer, now(), actions);
     std::shared_ptr<LeafSocket> socket;
@@ -163,6 +164,31 @@ std::optional<AdmissionStatus> RootSocket::admission_status() const {
                            .lost = counters.lost,
                            .unconfirmed = counters.unconfirmed,
                            .refused = counters.refused};
+}
+
+std::size_t RootSocket::tell_history(Ipv4Address address, const HistoryBegins& begins) {
+    // Whoever of them has not asked is told the truth as well; but a crowd behind one address is
+    // not told all at once of what one of it has asked.
+    constexpr std::size_t kMostAtOnce = 64;
+    AdmissionActions actions;
+    for (const LeafId leaf : directory_.at(address, kMostAtOnce)) {
+        logic_.history_begins(leaf, begins, now(), actions);
+    }
+    const std::size_t told = actions.size();
+    carry_out(actions);
+    return told;
+}
+
+std::string RootSocket::name_of_leaf(Ipv4Address address) const {
+    const auto leaves = directory_.at(address, 2);
+    const auto first = leaves.empty() ? std::nullopt : logic_.leaf(leaves.front());
+    if (!first) return {};
+    return leaves.size() == 1 ? first->peer.name : first->peer.name + " and others";
+}
+
+// Where the feed stands now is where a leaf that is let in now begins.
+void RootSocket::refresh_first_sequence() {
+    if (feed_log_) logic_.set_first_sequence(feed_log_->end());
 }
 
 std::shared_ptr<LeafSocket> RootSocket::stand_for(LeafId leaf, std::optional<UserData> peer_data) {
@@ -210,6 +236,7 @@ void RootSocket::connect_failed(ConnectionId connection, std::errc reason) {
 }
 
 void RootSocket::received(ConnectionId connection, const AdmissionMessage& message) {
+    refresh_first_sequence();
     AdmissionActions actions;
     logic_.received(connection, message, now(), actions);
     carry_out(actions);
@@ -223,6 +250,9 @@ void RootSocket::disconnected(ConnectionId connection, std::errc reason) {
 
 void RootSocket::member_came(LeafId leaf, Ipv4Address data_address) {
     members_[leaf] = data_address;
+    if (const auto known = logic_.leaf(leaf)) {
+        directory_.came(leaf, known->peer.endpoint.address, data_address);
+    }
     const auto told = [self = weak_from_this(), leaf] {
         if (const auto root = std::static_pointer_cast<RootSocket>(self.lock())) {
             root->arrived(leaf);
@@ -265,6 +295,7 @@ void RootSocket::member_went(LeafId leaf) {
     if (member == members_.end()) return;
     const Ipv4Address address = member->second;
     members_.erase(member);
+    directory_.went(leaf);
     if (Replicas* to = replicas()) to->leaf_went(address, leaf_port());
 }
 

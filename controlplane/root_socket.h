@@ -5,6 +5,7 @@
 #include <controlplane/admission_hub.h>
 #include <controlplane/admission_root.h>
 #include <controlplane/doorkeeper.h>
+#include <controlplane/leaf_directory.h>
 #include <controlplane/refusal_notices.h>
 #include <controlplane/rooted_context.h>
 #include <controlplane/settling.h>
@@ -41,6 +42,8 @@ public:
     Result<std::shared_ptr<SocketCore>> answer(RequestId request, const Answer& answer) override;
     Result<void> use(AdmissionFiles files) override;
     [[nodiscard]] std::optional<AdmissionStatus> admission_status() const override;
+    std::size_t tell_history(Ipv4Address address, const HistoryBegins& begins) override;
+    [[nodiscard]] std::string name_of_leaf(Ipv4Address address) const override;
     /// Admission goes on: the leaves tell of their own links.
     void link_lost(const PortContext&) override {}
     [[nodiscard]] bool has_timers() const override { return true; }
@@ -65,6 +68,9 @@ private:
 
     void closing() override;
     [[nodiscard]] bool lingers() const override { return true; }
+    void feed_begun(const FeedPublisher::Impl& feed) override { feed_log_ = feed.log; }
+    void repair_begun(const UdpEndpoint& at) override { logic_.set_repair(at); }
+    void refresh_first_sequence();
     void carry_out(AdmissionActions& actions);
     std::shared_ptr<LeafSocket> stand_for(LeafId leaf, std::optional<UserData> peer_data);
     void member_came(LeafId leaf, Ipv4Address data_address);
@@ -89,7 +95,9 @@ private:
     std::shared_ptr<AdmissionHub> hub_;
     ControlEndpoint listens_at_;
     std::map<LeafId, std::weak_ptr<LeafSocket>> leaves_;
-    std::map<LeafId, Ipv4Address> members_;  ///< those that have confirmed
+    std::map<LeafId, Ipv4Address> members_;                  ///< those that have confirmed
+    LeafDirectory directory_;                                ///< of the same
+    std::shared_ptr<const dataplane::MessageLog> feed_log_;  ///< none: no sequenced feed
     bool placing_invited_ = false;  ///< the leaf that was invited has come, and is not placed yet
     // Whose data is taken, from before they are told that they are in: several leaves may share an
     // address.

@@ -1,5 +1,6 @@
 // The public handles: each call goes to the control thread and, where it blocks, waits for it.
 #include <controlplane/receiver_impl.h>
+#include <controlplane/repair_host_impl.h>
 #include <controlplane/runtime_core.h>
 
 #include <future>
@@ -121,6 +122,19 @@ Result<Receiver> Runtime::open_receiver(const ReceiverOptions& options) {
 }
 
 EventQueue Runtime::open_event_queue() { return EventQueue(std::make_shared<EventQueue::Impl>()); }
+
+Result<RepairHost> Runtime::open_repair_host(const RepairHostOptions& options) {
+    const auto& core = impl_->core;
+    std::shared_ptr<RepairHost::Impl> host;
+    try {
+        host = std::make_shared<RepairHost::Impl>(core, options);
+    } catch (const std::system_error& error) {
+        return tl::unexpected(std::error_code(error.code()));
+    }
+    const auto opened = core->call([&] { return core->open_repair(host, options); });
+    if (!opened) return tl::unexpected(opened.error());
+    return RepairHost(std::move(host));
+}
 
 Status Runtime::status() const {
     const auto& core = impl_->core;
@@ -302,7 +316,8 @@ Result<Sender> Socket::sender() {
 
 Result<FeedPublisher> Socket::feed_publisher(const FeedPublisherOptions& options) {
     if (!impl_) return failure(std::errc::not_a_socket);
-    auto feed = impl_->core->call([&] { return impl_->socket->publish_feed(options); });
+    auto feed =
+        impl_->core->call([&] { return impl_->core->publish_feed(impl_->socket, options); });
     if (!feed) return tl::unexpected(feed.error());
     return FeedPublisher(std::move(*feed));
 }

@@ -398,6 +398,48 @@ Result<Receiver> RuntimeCore::open_receiver(const ReceiverOptions& options) {
     return Receiver(std::move(impl));
 }
 
+Result<std::shared_ptr<FeedPublisher::Impl>> RuntimeCore::publish_feed(
+    const std::shared_ptr<SocketCore>& socket, const FeedPublisherOptions& options) {
+    if (!options.repair) return socket->publish_feed(options);
+    if (!running_ || stopping_) return failure(std::errc::network_down);
+    if (socket->repair_status()) return failure(std::errc::device_or_resource_busy);
+    // Before the feed begins, so that one whose endpoint cannot be had does not begin.
+    const std::weak_ptr<SocketCore> of = socket;
+    auto service =
+        RepairService::open(loop_.io(), *options.repair,
+                            {.too_old =
+                                 [of](Ipv4Address leaf, const HistoryBegins& begins) {
+                                     const auto asked = of.lock();
+                                     return asked ? asked->tell_history(leaf, begins) : 0;
+                                 },
+                             .name_of =
+                                 [of](Ipv4Address leaf) {
+                                     const auto asked = of.lock();
+                                     return asked ? asked->name_of_leaf(leaf) : std::string();
+                                 },
+                             .log = [this](std::string_view line) { log(line); }});
+    if (!service) return tl::unexpected(service.error());
+    auto feed = socket->publish_feed(options);
+    if (!feed) return feed;
+    (*service)->serve((*feed)->log, (*feed)->packing.capacity);
+    socket->use_repair(std::move(*service));
+    return feed;
+}
+
+Result<void> RuntimeCore::open_repair(const std::shared_ptr<RepairHost::Impl>& host,
+                                      const RepairHostOptions& options) {
+    if (!running_ || stopping_) return failure(std::errc::network_down);
+    auto service = RepairService::open(
+        loop_.io(), options.server,
+        {.too_old = {}, .name_of = {}, .log = [this](std::string_view line) { log(line); }});
+    if (!service) return tl::unexpected(service.error());
+    (*service)->serve(host->log);
+    host->service = std::move(*service);
+    std::erase_if(repair_hosts_, [](const auto& other) { return other.expired(); });
+    repair_hosts_.push_back(host);
+    return {};
+}
+
 const Seat& RuntimeCore::seat_of(const Receiver::Impl& receiver) const {
     return ports_[receiver.port_index]->steering().seat(receiver.port_queue);
 }
@@ -419,7 +461,14 @@ Status RuntimeCore::status() const {
     for (const auto& [id, socket] : sockets_) {
         if (auto membership = socket->status()) status.memberships.push_back(*membership);
         if (auto admission = socket->admission_status()) status.admissions.push_back(*admission);
+        if (auto repair = socket->repair_status()) status.repairs.push_back(*repair);
     }
+    for (const auto& weak : repair_hosts_) {
+        const auto host = weak.lock();
+        if (host && host->service) status.repairs.push_back(host->service->status());
+    }
+    std::stable_sort(status.repairs.begin(), status.repairs.end(),
+                     [](const auto& a, const auto& b) { return a.socket < b.socket; });
     std::sort(status.admissions.begin(), status.admissions.end(),
               [](const auto& a, const auto& b) { return a.socket < b.socket; });
     std::sort(status.memberships.begin(), status.memberships.end(),
@@ -437,6 +486,9 @@ Status RuntimeCore::status() const {
 void RuntimeCore::close_everything() {
     stopping_ = true;
     timed_.clear();
+    for (const auto& weak : std::exchange(repair_hosts_, {})) {
+        if (const auto host = weak.lock()) host->close();
+    }
     // As they were opened: a root says farewell to its leaves before the sockets that stand for
     // them would expel them.
     const auto all = std::exchange(sockets_, {});

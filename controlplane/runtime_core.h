@@ -6,6 +6,7 @@
 #include <controlplane/doorkeeper.h>
 #include <controlplane/port_context.h>
 #include <controlplane/receiver_impl.h>
+#include <controlplane/repair_host_impl.h>
 #include <controlplane/rooted_context.h>
 #include <controlplane/socket_core.h>
 #include <controlplane/worker_proxy.h>
@@ -49,6 +50,12 @@ public:
     using Ready = std::function<void(std::error_code)>;
     Result<std::shared_ptr<SocketCore>> open(const SocketOptions& options, Ready ready);
     Result<Receiver> open_receiver(const ReceiverOptions& options);
+    /// Errors: as Socket::feed_publisher().
+    Result<std::shared_ptr<FeedPublisher::Impl>> publish_feed(
+        const std::shared_ptr<SocketCore>& socket, const FeedPublisherOptions& options);
+    /// Errors: as Runtime::open_repair_host().
+    Result<void> open_repair(const std::shared_ptr<RepairHost::Impl>& host,
+                             const RepairHostOptions& options);
     void close(SocketId id);
     /// Now, and not with the next tick: somebody waits.
     void take_acknowledgements();
@@ -93,6 +100,7 @@ private:
     std::vector<std::shared_ptr<Receiver::Impl>> receivers_;
     std::unordered_map<SocketId, std::shared_ptr<SocketCore>> sockets_;
     std::unordered_map<SocketId, std::shared_ptr<SocketCore>> timed_;  ///< those that have ticks
+    std::vector<std::weak_ptr<RepairHost::Impl>> repair_hosts_;
     std::uint64_t number_;  ///< names this runtime in the process
     std::uint32_t next_socket_ = 1;
     Instant receivers_looked_at_{};

@@ -171,6 +171,7 @@ void SocketCore::close() {
     if (state_ == State::closed) return;
     events_.reset();
     closing();
+    repair_.reset();
     detach();
     state_ = State::closed;
     lent_.reset();
@@ -232,7 +233,21 @@ Result<std::shared_ptr<FeedPublisher::Impl>> SocketCore::publish_feed(
     if (options_.sender.framing != Framing::moldudp64) {
         return failure(std::errc::operation_not_supported);
     }
-    return attachment_->publish_feed(options);
+    auto feed = attachment_->publish_feed(options);
+    if (feed) feed_begun(**feed);
+    return feed;
+}
+
+void SocketCore::use_repair(std::shared_ptr<RepairService> repair) {
+    repair_ = std::move(repair);
+    repair_begun(repair_->endpoint());
+}
+
+std::optional<RepairStatus> SocketCore::repair_status() const {
+    if (!repair_) return std::nullopt;
+    auto status = repair_->status();
+    status.socket = static_cast<std::uint32_t>(id_);
+    return status;
 }
 
 Result<Instant> SocketCore::connected_at() const {

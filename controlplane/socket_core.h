@@ -7,6 +7,7 @@
 #include <controlplane/event_queue.h>
 #include <controlplane/history_notice.h>
 #include <controlplane/port_context.h>
+#include <controlplane/repair_service.h>
 #include <controlplane/roles.h>
 #include <controlplane/waiting_room.h>
 #include <joinleaf/socket.h>
@@ -110,6 +111,14 @@ public:
     [[nodiscard]] bool is_closed() const { return state_ == State::closed; }
     [[nodiscard]] const std::shared_ptr<PortPools>& port_pools() const { return pools_; }
     [[nodiscard]] std::optional<MembershipStatus> status() const;
+    /// Of the server that sends its feed again; none: there is none.
+    [[nodiscard]] std::optional<RepairStatus> repair_status() const;
+    void use_repair(std::shared_ptr<RepairService> repair);
+    /// Somebody at that address asks for what is older than the history: how many leaves there were
+    /// told where it begins.
+    virtual std::size_t tell_history(Ipv4Address, const HistoryBegins&) { return 0; }
+    /// What leaves at that address call themselves; empty: none is known.
+    [[nodiscard]] virtual std::string name_of_leaf(Ipv4Address) const { return {}; }
     /// A root's.
     [[nodiscard]] virtual std::optional<AdmissionStatus> admission_status() const;
 
@@ -132,6 +141,9 @@ protected:
     [[nodiscard]] virtual bool joins_itself() const { return false; }
     /// Whether the other side is told when it closes, which must not overtake its data.
     [[nodiscard]] virtual bool lingers() const { return false; }
+    /// Its feed has begun; its leaves are offered repair.
+    virtual void feed_begun(const FeedPublisher::Impl&) {}
+    virtual void repair_begun(const UdpEndpoint&) {}
     /// What the role adds to close(): before anything is taken away.
     virtual void closing() {}
     void set_state(State state) { state_ = state; }
@@ -171,6 +183,7 @@ private:
     std::vector<std::function<void()>> request_waiters_;
     std::deque<UserData> talk_;
     HistoryNotice history_notice_;
+    std::shared_ptr<RepairService> repair_;
     std::optional<Instant> connected_at_;
     std::shared_ptr<Attachment> attachment_;
 };

@@ -141,6 +141,12 @@ public:
     /// leaf begins with the history, and has begun with nothing yet, that is no gap.
     void history_begins(std::uint64_t sequence, Instant now) noexcept;
 
+    /// Delivers nothing any more; what is held is given back.
+    void stop() noexcept {
+        stopped_ = true;
+        pending_ |= kWindow;
+    }
+
     /// None before the first packet.
     [[nodiscard]] std::optional<net::MoldSession> session() const noexcept;
     /// The sequence of the next message to be delivered.

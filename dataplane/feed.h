@@ -56,6 +56,9 @@ public:
         recovery_.history_begins(session, sequence);
     }
 
+    /// Nothing is delivered any more, and what is held comes back by next().
+    void stop() noexcept { arbiter_.stop(); }
+
     [[nodiscard]] const Arbiter& arbiter() const noexcept { return arbiter_; }
     [[nodiscard]] const Recovery& recovery() const noexcept { return recovery_; }
     /// Datagrams that were dropped whole.

@@ -71,6 +71,17 @@ void ReceiveQueue::release(std::span<const Datagram> datagrams) noexcept {
     }
 }
 
+void ReceiveQueue::release(std::span<void* const> buffers) noexcept {
+    dpdk::Packet* packets[dpdk::kBurst];
+    while (!buffers.empty()) {
+        const auto n = std::min<std::size_t>(buffers.size(), dpdk::kBurst);
+        std::transform(buffers.begin(), buffers.begin() + static_cast<std::ptrdiff_t>(n), packets,
+                       [](void* buffer) { return static_cast<dpdk::Packet*>(buffer); });
+        static_cast<void>(returned_.push({packets, n}));
+        buffers = buffers.subspan(n);
+    }
+}
+
 SendQueue::~SendQueue() {
     dpdk::Packet* packets[dpdk::kBurst];
     while (const auto n = empty_.pop(packets)) dpdk::free_all({packets, n});

@@ -31,6 +31,10 @@ public:
     /// Application.
     [[nodiscard]] std::size_t receive(std::span<Datagram> out) noexcept;
     void release(std::span<const Datagram> datagrams) noexcept;
+    /// The same, by their buffers (Datagram::buffer_) alone.
+    void release(std::span<void* const> buffers) noexcept;
+    /// Any thread.
+    [[nodiscard]] std::size_t capacity() const noexcept { return ready_.capacity(); }
 
 private:
     SpscQueue<Datagram> ready_;

@@ -96,7 +96,20 @@ std::optional<MoldError> check_mold(std::span<const std::byte> bytes,
                                     const MoldPacket& packet) noexcept {
     const std::byte* at = bytes.data() + kMoldHeaderSize;
     std::size_t left = bytes.size() - kMoldHeaderSize;
-    for (std::uint32_t i = 0; i < packet.messages.size(); ++i) {
+    std::uint32_t i = 0;
+    // As long as all are as long as the first, where the next length stands is known before this
+    // one is read: loads need not wait for each other.
+    if (left >= kMoldLengthSize) {
+        const auto first = load<BigEndian<std::uint16_t>>(at);
+        const std::size_t size = kMoldLengthSize + first;
+        while (i < packet.messages.size() && left >= size &&
+               load<BigEndian<std::uint16_t>>(at) == first) {
+            at += size;
+            left -= size;
+            ++i;
+        }
+    }
+    for (; i < packet.messages.size(); ++i) {
         if (left < kMoldLengthSize) {
             return left == 0 ? MoldError::count_mismatch : MoldError::overrun;
         }

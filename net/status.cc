@@ -55,4 +55,28 @@ std::string_view name(RefusalReason reason) noexcept {
     return "unknown";
 }
 
+std::string_view name(RepairOutcome outcome) noexcept {
+    switch (outcome) {
+        case RepairOutcome::answered:
+            return "answered";
+        case RepairOutcome::malformed:
+            return "malformed";
+        case RepairOutcome::other_session:
+            return "other_session";
+        case RepairOutcome::too_old:
+            return "too_old";
+        case RepairOutcome::not_yet:
+            return "not_yet";
+        case RepairOutcome::duplicate:
+            return "duplicate";
+        case RepairOutcome::leaf_limit:
+            return "leaf_limit";
+        case RepairOutcome::total_limit:
+            return "total_limit";
+        case RepairOutcome::quarantined:
+            return "quarantined";
+    }
+    return "unknown";
+}
+
 }  // namespace joinleaf

@@ -2,8 +2,13 @@
 // leaf, line by line. `per_message` and `per_packet` are the times to look at; no NIC, no EAL.
 #include <benchmark/benchmark.h>
 #include <dataplane/feed.h>
+<<<<<<< HEAD
 #include <dataplane/feed_source.h>
 #include <dataplane/message_log.h>
+=======
+#include <dataplane/feed_pump.h>
+#include <dataplane/pack.h>
+>>>>>>> h-fleaf
 
 #include <cstdlib>
 #include <memory>
@@ -154,8 +159,54 @@ BENCHMARK_CAPTURE(arbitrate, one_line, 1, false)->ArgName("message")->Arg(40)->A
 BENCHMARK_CAPTURE(arbitrate, two_lines, 2, false)->ArgName("message")->Arg(40)->Arg(200);
 BENCHMARK_CAPTURE(arbitrate, two_lines_one_loses, 2, true)->ArgName("message")->Arg(40)->Arg(200);
 
+<<<<<<< HEAD
 // What a leaf pays for being able to send again.
 void keep_log(benchmark::State& state) {
+=======
+// All that a leaf does between its receivers and its application's last look at a message: bursts
+// of `lines` lines in, every message read, and the times of one burst taken.
+void deliver(benchmark::State& state, std::uint8_t lines) {
+    Packets packets(static_cast<std::size_t>(state.range(0)));
+    FeedPumpOptions options{.sources = {4096}};
+    for (std::uint8_t line = 0; line < lines; ++line) options.lines.push_back({SocketId{line}, 0});
+    FeedPump pump(options, 1);
+    std::array<FeedEvent, FeedPump::kBurst> events;
+    std::uint64_t number = 0, sum = 0, messages = 0;
+    Instant now = kStart;
+    for (auto _ : state) {
+        const auto room = pump.room(0);
+        for (std::size_t i = 0; i < room.size(); ++number) {
+            const auto packet = packets.with_sequence(number, 1 + number * packets.per_packet());
+            for (std::uint8_t line = 0; line < lines; ++line, ++i) {
+                room[i].data_ = packet.data();
+                room[i].buffer_ = const_cast<std::byte*>(packet.data());
+                room[i].size_ = room[i].first_ = static_cast<std::uint32_t>(packet.size());
+                room[i].socket_ = SocketId{line};
+                room[i].received_at_ = now;
+            }
+        }
+        pump.filled(0, room.size());
+        pump.forget_unused();
+        now = std::chrono::steady_clock::now();
+        while (const std::size_t n = pump.take(events, now)) {
+            pump.handed_over({events.data(), n}, std::chrono::steady_clock::now());
+            for (std::size_t i = 0; i < n; ++i) {
+                sum += read(events[i].messages);
+                messages += events[i].messages.size();
+            }
+        }
+        if (pump.may_advance()) benchmark::DoNotOptimize(pump.advance(now));
+    }
+    benchmark::DoNotOptimize(sum);
+    if (messages != number * packets.per_packet()) state.SkipWithError("messages are missing");
+    count(state, FeedPump::kBurst / lines * packets.per_packet(), FeedPump::kBurst);
+}
+BENCHMARK_CAPTURE(deliver, one_line, 1)->ArgName("message")->Arg(40)->Arg(200);
+BENCHMARK_CAPTURE(deliver, two_lines, 2)->ArgName("message")->Arg(40)->Arg(200);
+
+// What a root pays for being able to send again.
+void keep_history(benchmark::State& state) {
+>>>>>>> h-fleaf
     Packets packets(static_cast<std::size_t>(state.range(0)));
     MessageLog log(kSession, 1 << 16, 1 << 23);
     std::size_t i = 0;

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <joinleaf/clock.h>
+#include <joinleaf/repair.h>
 #include <joinleaf/socket.h>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +35,10 @@ struct FeedPublisherOptions {
     /// may be behind. Octets are rounded up to a power of two.
     std::size_t history_messages = std::size_t{1} << 20;
     std::size_t history_octets = std::size_t{1} << 26;
+    /// Answers requests for what leaves have lost, out of the history; none: nobody does. Leaves
+    /// that are admitted from now on are told the endpoint (SessionOffer::repair), and where the
+    /// history begins when they ask for what is older (Socket::history_begins()).
+    std::optional<RepairServerOptions> repair;
     /// Sockets on other ports of the same runtime that send the same feed, as the B line of an A/B
     /// feed: joined, of SenderOptions::framing moldudp64, without a publisher of their own. Each
     /// datagram is built once, and each port sends a header of its own and a reference to it. A

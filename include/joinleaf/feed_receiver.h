@@ -81,7 +81,8 @@ struct FeedReceiverOptions {
     Duration reordering = Duration::zero();
     std::optional<FeedRepairOptions> repair;  ///< none: what no line brings is lost
     /// Packets that may wait for those before them, in their buffers. Less than any receiver's
-    /// capacity, or nothing could come any more. 0: half of the smallest one's.
+    /// capacity, or nothing could come any more; rounded down to a power of two. 0: half of the
+    /// smallest one's.
     std::size_t window = 0;
     /// A sequence farther ahead than so many messages is believed when a second packet confirms it:
     /// another line's, or a later one of the same line. One stray packet cannot make all that
@@ -90,7 +91,7 @@ struct FeedReceiverOptions {
     /// A datagram that the port spread over several buffers (a jumbo frame, or buffers smaller than
     /// the MTU) is copied into one of so many of so many octets, taken when the FeedReceiver is
     /// made. Where none is free, or it is larger, it is dropped and counted: no_spare_buffer,
-    /// too_long.
+    /// too_long. An answer of the repair server is as long at most.
     std::size_t spare_buffers = 64;
     std::size_t spare_octets = 9216;
 };
@@ -170,13 +171,13 @@ struct FeedStatus {
 };
 
 /// One application thread, but for status(). No call allocates or locks; none enters the kernel
-/// unless something is missing. Move only; give it up before its runtime.
+/// unless something is missing. Move only.
 class FeedReceiver {
 public:
     static constexpr std::size_t kMaxLines = 16;
     static constexpr std::size_t kBurst = 64;
 
-    FeedReceiver() = default;
+    FeedReceiver() noexcept;
     FeedReceiver(FeedReceiver&&) noexcept;
     FeedReceiver& operator=(FeedReceiver&&) noexcept;
     ~FeedReceiver();
@@ -186,9 +187,9 @@ public:
     /// socket (address_not_available, permission_denied ...).
     [[nodiscard]] static Result<FeedReceiver> open(const FeedReceiverOptions& options);
 
-    /// Takes what has come, a burst at most, and fills `out` with what is next, in order. Returns
-    /// how many; 0 when nothing is. What earlier events point to is given back to the port. Call
-    /// it often, also when nothing comes: holes are worked at here.
+    /// Takes what has come, a burst of each receiver at most, and fills `out` with what is next, in
+    /// order. Returns how many; 0 when nothing is. What earlier events point to is given back to
+    /// the port. Call it often, also when nothing comes: holes are worked at here.
     [[nodiscard]] std::size_t receive(std::span<FeedEvent> out) noexcept;
 
     /// The same with a function of (const FeedEvent&). Returns how often it was called.

@@ -60,6 +60,9 @@ struct RuntimeOptions {
     std::function<void(std::string_view)> log;
 };
 
+class RepairHost;
+struct RepairHostOptions;
+
 /// Ports are polled from the moment a runtime exists until it stops. Move only; the destructor
 /// stops. At most one EAL configuration per process: the first runtime decides it.
 class Runtime {
@@ -75,6 +78,9 @@ public:
     Result<Socket> open(const SocketOptions& options);
     Result<Receiver> open_receiver(const ReceiverOptions& options);
     [[nodiscard]] EventQueue open_event_queue();
+    /// Errors: invalid_argument (limits), not_enough_memory, address_in_use, address_not_available,
+    /// permission_denied ...; RuntimeOptions::log has the sentence that names the endpoint.
+    Result<RepairHost> open_repair_host(const RepairHostOptions& options);
 
     [[nodiscard]] Status status() const;
 

@@ -182,7 +182,8 @@ public:
     /// with this call, with a heartbeat. Once per socket. Errors: not_connected before a join that
     /// may send, operation_not_supported (another framing), device_or_resource_busy (it has one),
     /// invalid_argument (options), not_enough_memory, no_buffer_space (too many senders on a port,
-    /// or fewer buffers than the ports of all lines may hold at a time).
+    /// or fewer buffers than the ports of all lines may hold at a time), address_in_use,
+    /// address_not_available, permission_denied (the repair server's endpoint).
     Result<FeedPublisher> feed_publisher(const FeedPublisherOptions& options);
 
     /// When the join completed: the time stamp of the burst that carried the report (M7).

@@ -150,6 +150,42 @@ struct AdmissionStatus {
     RefusalCounts refused{};
 };
 
+/// What became of a request for messages that were lost.
+enum class RepairOutcome : std::uint8_t {
+    answered,
+    malformed,      ///< not a MoldUDP64 request
+    other_session,  ///< of a session that is not published here
+    too_old,        ///< the history begins later
+    not_yet,        ///< nothing of it has been published
+    duplicate,      ///< answered a moment ago
+    leaf_limit,     ///< the leaf has had its share for now
+    total_limit,    ///< all leaves together have had theirs
+    quarantined,    ///< the leaf does not stop asking
+};
+inline constexpr std::size_t kRepairOutcomeCount = 9;
+[[nodiscard]] std::string_view name(RepairOutcome outcome) noexcept;
+
+/// By RepairOutcome.
+using RepairOutcomeCounts = std::array<std::uint64_t, kRepairOutcomeCount>;
+
+/// A server that sends again what leaves have lost: a publisher's (FeedPublisherOptions::repair) or
+/// a RepairHost.
+struct RepairStatus {
+    std::uint32_t socket = 0;  ///< whose feed it is; 0: a RepairHost's
+    UdpEndpoint endpoint;
+    std::string session;               ///< without padding
+    std::uint64_t history_begins = 0;  ///< the oldest message that can be had
+    std::uint64_t next_sequence = 0;   ///< what follows the newest
+    RepairOutcomeCounts requests{};
+    std::uint64_t messages = 0;     ///< sent again
+    std::uint64_t octets = 0;       ///< of answers
+    std::uint64_t unsent = 0;       ///< answers that the kernel did not take
+    std::size_t leaves = 0;         ///< that count is kept of
+    std::uint64_t quarantines = 0;  ///< times that a leaf was put there
+    std::uint64_t forgotten = 0;    ///< leaves that made room for others
+    std::uint64_t told = 0;  ///< times that an admitted leaf was told where the history begins
+};
+
 struct WorkerStatus {
     std::uint32_t lcore = 0;
     std::uint64_t turns = 0;
@@ -164,6 +200,7 @@ struct Status {
     std::vector<PortStatus> ports;
     std::vector<MembershipStatus> memberships;
     std::vector<AdmissionStatus> admissions;  ///< one for each root, by socket
+    std::vector<RepairStatus> repairs;        ///< one for each repair server, by socket
     std::vector<WorkerStatus> workers;
 };
 

@@ -1,4 +1,5 @@
 // The queue between two threads; meant for ThreadSanitizer too.
+#include <dataplane/published.h>
 #include <dataplane/spsc_queue.h>
 #include <gtest/gtest.h>
 #include <joinleaf/histogram.h>
@@ -76,6 +77,33 @@ TEST(BetweenThreads, AHistogramIsCopiedWhileItIsWritten) {
     }
     writer.join();
     EXPECT_EQ(histogram.max(), Duration(1999));
+}
+
+// Eleven words and a half, all of one turn.
+struct Record {
+    std::array<std::uint64_t, 11> numbers{};
+    std::uint32_t last = 0;
+};
+
+TEST(BetweenThreads, WhatIsPublishedIsReadWhole) {
+    constexpr std::uint32_t kTurns = 100'000;
+    Published<Record> published;
+    EXPECT_EQ(published.read().last, 0u);
+    std::thread writer([&published] {
+        for (std::uint32_t turn = 1; turn <= kTurns; ++turn) {
+            Record record;
+            record.numbers.fill(turn);
+            record.last = turn;
+            published.publish(record);
+        }
+    });
+    for (std::uint32_t before = 0; before < kTurns;) {
+        const Record record = published.read();
+        ASSERT_GE(record.last, before);
+        for (const auto number : record.numbers) ASSERT_EQ(number, record.last);
+        before = record.last;
+    }
+    writer.join();
 }
 
 }  // namespace

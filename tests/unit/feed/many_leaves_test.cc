@@ -77,7 +77,7 @@ protected:
     std::uint64_t next = 1;
     std::uint64_t gaps = 0;
     dataplane::MessageLog log{net::MoldSession::from("S1").value(), 1 << 16, 1 << 20};
-    std::optional<RepairServer> server{std::in_place, RepairOptions{}, kStart};
+    std::optional<RepairServer> server{std::in_place, RepairLimits{}, kStart};
 };
 
 TEST_F(ManyLeaves, ThatLoseTheSameAllHaveItSoonAndDoNotAskAllAtOnce) {
@@ -94,7 +94,7 @@ TEST_F(ManyLeaves, ThatLoseTheSameAllHaveItSoonAndDoNotAskAllAtOnce) {
 TEST_F(ManyLeaves, HaveNoMoreThanTheBudgetAndStillHaveAll) {
     constexpr std::uint64_t kBudget = 1'000'000;
     constexpr std::uint64_t kBurst = 5000;
-    server.emplace(RepairOptions{.octets_per_second = kBudget, .burst_octets = kBurst}, kStart);
+    server.emplace(RepairLimits{.octets_per_second = kBudget, .burst_octets = kBurst}, kStart);
     publish(false);
     for (int i = 0; i < 3; ++i) publish(true);
     publish(false);

@@ -28,7 +28,7 @@ protected:
         const auto bytes = test::mold_packet("S1", first, count);
         log.append(first, net::parse_mold(bytes)->messages);
     }
-    void use(RepairOptions options) { server = RepairServer(options, kStart); }
+    void use(RepairLimits limits) { server = RepairServer(limits, kStart); }
     RepairAnswer ask(std::uint64_t sequence, std::uint16_t count, Ipv4Address leaf = kLeaf,
                      std::string_view session = "S1") {
         std::vector<std::byte> request(net::kMoldHeaderSize);

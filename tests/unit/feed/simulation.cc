@@ -215,7 +215,7 @@ void Simulation::start_root() {
                                            .flush_at = chance_.percent(50) ? 100u : 0u,
                                            .delay = chance_.between(0us, 500us)},
                     *log_, now_);
-    controlplane::RepairOptions options{.capacity = kCapacity};
+    controlplane::RepairLimits options{.capacity = kCapacity};
     if (theme_ == Theme::anything && chance_.percent(30)) {
         options.leaf_octets_per_second = 20'000;
         options.leaf_burst_octets = 1000;
