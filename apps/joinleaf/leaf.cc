@@ -117,10 +117,12 @@ struct Member {
     Connected connected;
 };
 
-PortOptions port_options(const LeafOptions& options) {
-    PortOptions port = options.port;
-    if (options.output) port.buffers = kReceiveBuffers;
-    return port;
+std::vector<PortOptions> ports_of(const LeafOptions& options) {
+    std::vector<PortOptions> ports{options.port};
+    if (options.feed && options.feed->line_port) ports.push_back(*options.feed->line_port);
+    if (!options.output) return ports;
+    for (auto& port : ports) port.buffers = kReceiveBuffers;
+    return ports;
 }
 
 std::optional<Input> open_input(const LeafOptions& options) {
@@ -135,8 +137,7 @@ public:
         : options_(options),
           around_(surroundings),
           input_(open_input(options)),
-          runtime_(
-              start_one_port(Role::leaf, options.common, port_options(options), surroundings)) {}
+          runtime_(start_ports(Role::leaf, options.common, ports_of(options), surroundings)) {}
 
     void join();
     /// Returns why it ended.

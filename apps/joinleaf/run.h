@@ -5,6 +5,7 @@
 #include <apps/joinleaf/report.h>
 #include <apps/joinleaf/signals.h>
 #include <joinleaf/runtime.h>
+#include <functional>
 
 namespace joinleaf::app {
 
@@ -26,9 +27,9 @@ struct Surroundings {
 [[nodiscard]] Runtime start_runtime(const CommonOptions& common, std::vector<PortOptions> ports,
                                     Surroundings& surroundings);
 
-/// Starts the runtime for one port and tells so. Errors: throws std::system_error.
-[[nodiscard]] Runtime start_one_port(Role role, const CommonOptions& common,
-                                     const PortOptions& port, Surroundings& surroundings);
+/// Starts the runtime for these ports and tells so of each. Errors: throws std::system_error.
+[[nodiscard]] Runtime start_ports(Role role, const CommonOptions& common,
+                                  std::vector<PortOptions> ports, Surroundings& surroundings);
 
 /// The value, or throws Failure: "cannot <doing>: <why>; <cure>".
 template <class T>
@@ -51,6 +52,8 @@ public:
         std::uint64_t octets = 0;
     };
     void tick(Instant now, std::optional<Taken> taken = {});
+    /// Asked at each tick for what is told of a feed besides.
+    void set_feed(std::function<void(Instant, Progress&)> add) { add_feed_ = std::move(add); }
 
 private:
     Role role_;
@@ -60,6 +63,7 @@ private:
     Instant last_;
     std::uint64_t last_datagrams_ = 0;
     std::uint64_t last_octets_ = 0;
+    std::function<void(Instant, Progress&)> add_feed_;
 };
 
 /// Tells the end: the summary of the run.
