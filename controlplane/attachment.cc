@@ -92,24 +92,67 @@ Result<std::shared_ptr<dataplane::SendQueue>> Attachment::send_queue() {
 }
 
 Result<std::shared_ptr<FeedPublisher::Impl>> Attachment::publish_feed(
-    const FeedPublisherOptions& options) {
-    if (feed_) return failure(std::errc::device_or_resource_busy);
+    const FeedPublisherOptions& options, std::span<Attachment* const> others) {
     const auto session = FeedPublisher::Impl::check(options);
     if (!session) return tl::unexpected(session.error());
+    std::vector<Attachment*> lines{this};
+    std::uint32_t capacity = payload_capacity(port_.options());
+    std::size_t held = 0;
+    for (Attachment* other : others) {
+        if (std::ranges::find(lines, other) != lines.end()) {
+            return failure(std::errc::invalid_argument);
+        }
+        lines.push_back(other);
+        capacity = std::min(capacity, payload_capacity(other->port_.options()));
+    }
+    for (const Attachment* line : lines) {
+        if (line->feed_) return failure(std::errc::device_or_resource_busy);
+        const auto& to = *line->plan_.sending;
+        if (!others.empty() && !to.destination.is_multicast() && !line->replicates()) {
+            return failure(std::errc::invalid_argument);
+        }
+        held += line->port_.port().transmit_slots() + dataplane::FeedLine::kSlots;
+    }
+    // The lines share this port's buffers: when one holds all that it can, the others go on.
+    if (!others.empty() && held >= port_.options().buffers) {
+        return failure(std::errc::no_buffer_space);
+    }
     std::shared_ptr<FeedPublisher::Impl> feed;
     try {
-        feed = std::make_shared<FeedPublisher::Impl>(options, *session,
-                                                     payload_capacity(port_.options()), now());
+        feed = std::make_shared<FeedPublisher::Impl>(options, *session, capacity, port_.pools(),
+                                                     now());
     } catch (const std::exception&) {
         return failure(std::errc::not_enough_memory);
     }
-    if (!outlet_) {
-        if (const auto added = add_outlet(); !added) return tl::unexpected(added.error());
+    for (Attachment* line : lines) {
+        if (auto ready = line->prepare_feed(!others.empty()); !ready) {
+            return tl::unexpected(ready.error());
+        }
     }
+    for (std::size_t i = 0; i < lines.size(); ++i) lines[i]->begin_feed(feed, i);
+    return feed;
+}
+
+// What goes by several ports goes out as references to one payload, also where it goes to one group
+// alone.
+Result<void> Attachment::prepare_feed(bool by_several) {
+    if (outlet_ && by_several && !outlet_->replication) remove_outlet();
+    by_several_ = by_several;
+    if (outlet_) return {};
+    return add_outlet();
+}
+
+void Attachment::begin_feed(std::shared_ptr<FeedPublisher::Impl> feed, std::size_t line) {
     feed_ = std::move(feed);
-    seat().proxy->send(dataplane::SetFeed{.outlet = outlet_.get(), .feed = &feed_->source},
-                       [outlet = outlet_, feed = feed_](const Acknowledgement&) {});
-    return feed_;
+    line_ = line;
+    dataplane::SetFeed command{.outlet = outlet_.get()};
+    if (!feed_->lines) {
+        command.feed = &feed_->source;
+    } else {
+        command.line = &feed_->lines->line(line);
+        if (line == 0) command.builds = &*feed_->lines;
+    }
+    seat().proxy->send(command, [outlet = outlet_, held = feed_](const Acknowledgement&) {});
 }
 
 Result<void> Attachment::add_outlet() {
@@ -150,7 +193,7 @@ Result<void> Attachment::add_outlet() {
                        .burst_packets = endpoints_.sender.burst,
                        .burst_octets = endpoints_.sender.burst * longest},
                       now()};
-    if (replicates() || !endpoints_.sender.also.empty()) {
+    if (replicates() || by_several_ || !endpoints_.sender.also.empty()) {
         if (auto added = add_replication(); !added) {
             outlet_.reset();
             send_queue_.reset();
@@ -220,19 +263,11 @@ void Attachment::detach() {
     if (!std::exchange(attached_, false)) return;
     ready_ = nullptr;
     if (next_hop_) port_.release_neighbour(*std::exchange(next_hop_, std::nullopt));
-    replicas_.reset();
-    if (outlet_) {
-        seat().proxy->send(
-            dataplane::RemoveOutlet{.lane = seat().lane, .outlet = outlet_.get()},
-            // The worker may still look at all of these until it says that it does not.
-            [outlet = outlet_, own = subscription_, queue = send_queue_, feed = feed_,
-             lent = endpoints_.lent](const Acknowledgement&) {});
-        port_.give_outlet_back();
-        if (send_queue_) send_queue_->close();
-        send_queue_.reset();
-        if (feed_) feed_->closed.store(true, std::memory_order_relaxed);
-        outlet_.reset();
+    if (feed_) {
+        if (line_ == 0) feed_->closed.store(true, std::memory_order_relaxed);
+        if (feed_->lines) feed_->lines->line(line_).close();
     }
+    remove_outlet();
     if (subscription_) {
         if (receives_group()) {
             port_.igmp().remove_member(member(), now());
@@ -247,6 +282,19 @@ void Attachment::detach() {
              lent = endpoints_.lent](const Acknowledgement&) {});
         subscription_.reset();
     }
+}
+
+void Attachment::remove_outlet() {
+    replicas_.reset();
+    if (!outlet_) return;
+    seat().proxy->send(dataplane::RemoveOutlet{.lane = seat().lane, .outlet = outlet_.get()},
+                       // The worker may still look at all of these until it says that it does not.
+                       [outlet = outlet_, own = subscription_, queue = send_queue_, feed = feed_,
+                        lent = endpoints_.lent](const Acknowledgement&) {});
+    port_.give_outlet_back();
+    if (send_queue_) send_queue_->close();
+    send_queue_.reset();
+    outlet_.reset();
 }
 
 Result<void> Attachment::set_sources(const SourceFilter& sources, Held applied) {

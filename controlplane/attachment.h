@@ -14,6 +14,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <span>
 
 namespace joinleaf::controlplane {
 
@@ -67,10 +68,10 @@ public:
     /// The queue to the worker. Most members never send: whoever also receives gets its way out
     /// with the first call. Errors: no_buffer_space, network_unreachable.
     [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
-    /// Begins the feed that this socket sends in place of datagrams; once. Errors: as send_queue(),
-    /// and device_or_resource_busy, invalid_argument, not_enough_memory.
+    /// Begins the feed that this socket sends in place of datagrams, and the others with it; once.
+    /// Errors: as send_queue(), and device_or_resource_busy, invalid_argument, not_enough_memory.
     [[nodiscard]] Result<std::shared_ptr<FeedPublisher::Impl>> publish_feed(
-        const FeedPublisherOptions& options);
+        const FeedPublisherOptions& options, std::span<Attachment* const> others);
     /// Where a session's data goes by unicast; null where it does not, or while not attached.
     [[nodiscard]] Replicas* replicas() const { return replicates() ? replicas_.get() : nullptr; }
     /// The counters of what is received; nothing while there is no reception.
@@ -94,6 +95,9 @@ private:
     void subscribed(Instant at);
     void report(Instant in_place);
     [[nodiscard]] Result<void> add_outlet();
+    void remove_outlet();
+    [[nodiscard]] Result<void> prepare_feed(bool by_several);
+    void begin_feed(std::shared_ptr<FeedPublisher::Impl> feed, std::size_t line);
     [[nodiscard]] Result<void> add_replication();
     void refresh_outlet(Held applied = {});
     void replace_filter(const SourceFilter& sources, std::function<void()> applied);
@@ -117,6 +121,8 @@ private:
     std::shared_ptr<Replicas> replicas_;  ///< of an outlet that has a replication
     std::shared_ptr<dataplane::SendQueue> send_queue_;
     std::shared_ptr<FeedPublisher::Impl> feed_;
+    std::size_t line_ = 0;     ///< of the feed, which of its sockets this is
+    bool by_several_ = false;  ///< the feed has several
 };
 
 }  // namespace joinleaf::controlplane

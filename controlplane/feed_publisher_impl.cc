@@ -1,6 +1,7 @@
 #include <controlplane/feed_publisher_impl.h>
 
 #include <chrono>
+#include <utility>
 
 namespace joinleaf {
 namespace {
@@ -32,17 +33,23 @@ Result<net::MoldSession> FeedPublisher::Impl::check(const FeedPublisherOptions& 
 }
 
 FeedPublisher::Impl::Impl(const FeedPublisherOptions& options, const net::MoldSession& session_,
-                          std::size_t capacity, Instant now)
-    : session(session_),
+                          std::size_t capacity, std::shared_ptr<void> buffers, Instant now)
+    : buffers_(std::move(buffers)),
+      session(session_),
       packing(packing_of(options, capacity)),
       log(std::make_shared<dataplane::MessageLog>(session, options.history_messages,
                                                   options.history_octets)),
-      source(packing, *log, now) {}
+      source(packing, *log, now) {
+    if (options.also_by.empty()) return;
+    std::vector<std::unique_ptr<dataplane::FeedLine>> all(options.also_by.size() + 1);
+    for (auto& line : all) line = std::make_unique<dataplane::FeedLine>();
+    lines.emplace(source, std::move(all));
+}
 
 std::uint64_t FeedPublisher::Impl::in_flight() const noexcept {
     if (closed.load(std::memory_order_relaxed)) return 0;
     // In this order: what was completed had been published before.
-    const std::uint64_t completed = source.completed();
+    const std::uint64_t completed = lines ? lines->completed() : source.completed();
     return log->end() - completed;
 }
 

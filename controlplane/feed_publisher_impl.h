@@ -2,6 +2,7 @@
 // it through.
 #pragma once
 
+#include <dataplane/feed_lines.h>
 #include <dataplane/feed_source.h>
 #include <dataplane/message_log.h>
 
@@ -9,15 +10,17 @@
 #include <joinleaf/feed_publisher.h>
 #include <atomic>
 #include <memory>
+#include <optional>
 
 namespace joinleaf {
 
 /// Held by the application's handle, and by each socket until its worker has let go of it.
 class FeedPublisher::Impl {
 public:
-    /// `capacity`: payload octets of a datagram. Errors: throws std::system_error (no memory).
+    /// `capacity`: payload octets of a datagram. `buffers`: what holds the pool that they lie in.
+    /// Errors: throws std::system_error (no memory).
     Impl(const FeedPublisherOptions& options, const net::MoldSession& session, std::size_t capacity,
-         Instant now);
+         std::shared_ptr<void> buffers, Instant now);
 
     /// The session's name that the options ask for. Errors: invalid_argument, also for what else
     /// they say.
@@ -26,12 +29,18 @@ public:
     /// Any thread.
     [[nodiscard]] std::uint64_t in_flight() const noexcept;
 
+private:
+    std::shared_ptr<void> buffers_;  ///< first in, last out: the lines free into these pools
+
+public:
     const net::MoldSession session;
     const dataplane::PackOptions packing;
     /// Also for whoever answers requests for what was lost.
     const std::shared_ptr<dataplane::MessageLog> log;
     dataplane::FeedSource source;
-    /// The socket that sends has closed: nothing is in flight, and nothing is taken any more.
+    /// Where it goes by several ports.
+    std::optional<dataplane::FeedLines> lines;
+    /// The socket that was asked for it has closed: nothing is in flight, or taken any more.
     std::atomic<bool> closed{false};
     /// The application's.
     bool ended = false;

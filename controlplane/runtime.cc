@@ -316,8 +316,14 @@ Result<Sender> Socket::sender() {
 
 Result<FeedPublisher> Socket::feed_publisher(const FeedPublisherOptions& options) {
     if (!impl_) return failure(std::errc::not_a_socket);
-    auto feed =
-        impl_->core->call([&] { return impl_->core->publish_feed(impl_->socket, options); });
+    std::vector<std::shared_ptr<SocketCore>> others;
+    for (const auto& socket : options.also_by) {
+        if (!socket.impl_) return failure(std::errc::not_a_socket);
+        if (socket.impl_->core != impl_->core) return failure(std::errc::invalid_argument);
+        others.push_back(socket.impl_->socket);
+    }
+    auto feed = impl_->core->call(
+        [&] { return impl_->core->publish_feed(impl_->socket, options, others); });
     if (!feed) return tl::unexpected(feed.error());
     return FeedPublisher(std::move(*feed));
 }

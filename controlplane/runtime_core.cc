@@ -399,8 +399,9 @@ Result<Receiver> RuntimeCore::open_receiver(const ReceiverOptions& options) {
 }
 
 Result<std::shared_ptr<FeedPublisher::Impl>> RuntimeCore::publish_feed(
-    const std::shared_ptr<SocketCore>& socket, const FeedPublisherOptions& options) {
-    if (!options.repair) return socket->publish_feed(options);
+    const std::shared_ptr<SocketCore>& socket, const FeedPublisherOptions& options,
+    std::span<const std::shared_ptr<SocketCore>> others) {
+    if (!options.repair) return socket->publish_feed(options, others);
     if (!running_ || stopping_) return failure(std::errc::network_down);
     if (socket->repair_status()) return failure(std::errc::device_or_resource_busy);
     // Before the feed begins, so that one whose endpoint cannot be had does not begin.
@@ -419,7 +420,7 @@ Result<std::shared_ptr<FeedPublisher::Impl>> RuntimeCore::publish_feed(
                                  },
                              .log = [this](std::string_view line) { log(line); }});
     if (!service) return tl::unexpected(service.error());
-    auto feed = socket->publish_feed(options);
+    auto feed = socket->publish_feed(options, others);
     if (!feed) return feed;
     (*service)->serve((*feed)->log, (*feed)->packing.capacity);
     socket->use_repair(std::move(*service));

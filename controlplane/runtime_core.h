@@ -16,6 +16,7 @@
 #include <joinleaf/runtime.h>
 #include <atomic>
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -52,7 +53,8 @@ public:
     Result<Receiver> open_receiver(const ReceiverOptions& options);
     /// Errors: as Socket::feed_publisher().
     Result<std::shared_ptr<FeedPublisher::Impl>> publish_feed(
-        const std::shared_ptr<SocketCore>& socket, const FeedPublisherOptions& options);
+        const std::shared_ptr<SocketCore>& socket, const FeedPublisherOptions& options,
+        std::span<const std::shared_ptr<SocketCore>> others);
     /// Errors: as Runtime::open_repair_host().
     Result<void> open_repair(const std::shared_ptr<RepairHost::Impl>& host,
                              const RepairHostOptions& options);

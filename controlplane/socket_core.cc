@@ -227,13 +227,23 @@ Result<std::shared_ptr<dataplane::SendQueue>> SocketCore::send_queue() {
     return attachment_->send_queue();
 }
 
-Result<std::shared_ptr<FeedPublisher::Impl>> SocketCore::publish_feed(
-    const FeedPublisherOptions& options) {
-    if (auto able = may_send(); !able) return tl::unexpected(able.error());
+Result<void> SocketCore::may_send_feed() const {
+    if (auto able = may_send(); !able) return able;
     if (options_.sender.framing != Framing::moldudp64) {
         return failure(std::errc::operation_not_supported);
     }
-    auto feed = attachment_->publish_feed(options);
+    return {};
+}
+
+Result<std::shared_ptr<FeedPublisher::Impl>> SocketCore::publish_feed(
+    const FeedPublisherOptions& options, std::span<const std::shared_ptr<SocketCore>> others) {
+    if (auto able = may_send_feed(); !able) return tl::unexpected(able.error());
+    std::vector<Attachment*> attachments;
+    for (const auto& other : others) {
+        if (auto able = other->may_send_feed(); !able) return tl::unexpected(able.error());
+        attachments.push_back(other->attachment());
+    }
+    auto feed = attachment_->publish_feed(options, attachments);
     if (feed) feed_begun(**feed);
     return feed;
 }

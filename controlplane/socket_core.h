@@ -16,6 +16,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -86,7 +87,7 @@ public:
     /// The first call gives a socket that also receives its way out.
     [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
     [[nodiscard]] Result<std::shared_ptr<FeedPublisher::Impl>> publish_feed(
-        const FeedPublisherOptions& options);
+        const FeedPublisherOptions& options, std::span<const std::shared_ptr<SocketCore>> others);
     [[nodiscard]] Result<Instant> connected_at() const;
 
     /// A join whose report has not left fails: who waits for it must not wait for the cable.
@@ -163,6 +164,7 @@ protected:
 private:
     void wake_request_waiters();
     [[nodiscard]] Result<void> may_send() const;
+    [[nodiscard]] Result<void> may_send_feed() const;
 
     SocketId id_;
     SocketOptions options_;

@@ -61,6 +61,8 @@ struct ReplaceHeader {
 struct SetFeed {
     Outlet* outlet;
     FeedSource* feed;
+    FeedLine* line;
+    FeedLines* builds;
 };
 /// A destination of an outlet with a replication, new or another in its place. Copied by the
 /// worker; `header` may go once this is acknowledged, and datagrams taken from then on go there.

@@ -171,11 +171,26 @@ std::uint32_t take_payloads(Lane& lane, Outlet& outlet, Instant now, Payloads& p
         n = from_feed(lane, outlet, limit, payloads, now);
     } else if (outlet.inline_source.call != nullptr) {
         n = from_application(lane, outlet, limit, payloads, now);
+    } else if (outlet.line != nullptr) {
+        n = static_cast<std::uint32_t>(outlet.line->take({payloads.data(), limit}));
     }
     std::uint64_t octets = 0;
     for (std::uint32_t i = 0; i < n; ++i)
         octets += octets_on_wire(header_size + payloads[i].length);
     outlet.pacer.consume(n, octets * copies);
+    return n;
+}
+
+std::uint32_t build_for_lines(Lane& lane, Outlet& outlet, Instant now) noexcept {
+    FeedLines& lines = *outlet.builds;
+    if (!lines.source().due(now)) return 0;
+    const auto limit = static_cast<std::uint32_t>(std::min<std::size_t>(lines.room(), kBurst));
+    if (limit == 0) return 0;
+    Payloads burst;
+    const std::uint32_t n = from_source(
+        lane, outlet, limit, burst,
+        [&](std::span<SendBuffer> offered) { return lines.source().fill(offered, now); });
+    lines.hand_over({burst.data(), n}, lane.tally);
     return n;
 }
 

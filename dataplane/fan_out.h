@@ -14,6 +14,9 @@ using Payloads = std::array<Filled, dpdk::kBurst>;
 /// Takes the next payloads of one outlet, at its pace, from its queue or inline source. Returns how
 /// many; they are the caller's.
 std::uint32_t take_payloads(Lane& lane, Outlet& outlet, Instant now, Payloads& payloads) noexcept;
+/// Builds the next datagrams of a feed that goes by several ports, as many as the lines have room
+/// for, whatever waits for this outlet's own port. Returns how many.
+std::uint32_t build_for_lines(Lane& lane, Outlet& outlet, Instant now) noexcept;
 /// Lets the application go on filling its queue, while nothing is taken from it.
 void keep_supplied(Lane& lane, Outlet& outlet) noexcept;
 

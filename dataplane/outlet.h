@@ -4,6 +4,7 @@
 #include <dataplane/counters.h>
 #include <dataplane/dpdk/mempool.h>
 #include <dataplane/dpdk/packet.h>
+#include <dataplane/feed_lines.h>
 #include <dataplane/feed_source.h>
 #include <dataplane/group_table.h>
 #include <dataplane/header_template.h>
@@ -78,7 +79,9 @@ struct Outlet {
     // Where payloads come from; where none is set, there are none.
     SendQueue* queue = nullptr;
     InlineSource inline_source{};
-    FeedSource* feed = nullptr;         ///< set by command
+    FeedSource* feed = nullptr;         ///< set by command; sends it alone
+    FeedLine* line = nullptr;           ///< likewise; by several ports, with a replication
+    FeedLines* builds = nullptr;        ///< of the first of these lines
     const Subscription* own = nullptr;  ///< the same socket's receiving side, if it has one
     /// Set where a datagram goes to many destinations; `header` then only tells the size of theirs.
     std::unique_ptr<Replication> replication;
@@ -101,6 +104,7 @@ struct Outlet {
     void complete(std::size_t n) noexcept {
         if (queue != nullptr) queue->complete(n);
         if (feed != nullptr) feed->complete(n);
+        if (line != nullptr) line->complete(n);
     }
 };
 

@@ -43,7 +43,8 @@ bool take(Lane& lane, Outlet& outlet, Instant now) noexcept {
             ++work.finished;
             continue;
         }
-        dpdk::set_extent(packet, 0, length);
+        // What goes by several ports is not written into any more.
+        if (outlet.line == nullptr) dpdk::set_extent(packet, 0, length);
         work.payloads[work.end++] = payloads[i];
         offer_here(lane, outlet, payloads[i], now);
     }
@@ -216,12 +217,17 @@ std::uint32_t replicate(Lane& lane, Outlet& outlet, Instant now) noexcept {
     keep_supplied(lane, outlet);
     std::uint32_t moved = 0;
     for (std::uint32_t burst = 0; burst < kReplicaBurstsPerTurn; ++burst) {
+        if (outlet.builds != nullptr) moved += build_for_lines(lane, outlet, now);
         if (outlet.first == outlet.end) stamp_burst(lane, outlet, now);
         const bool has_frames = outlet.first != outlet.end;
         if (has_frames) moved += transmit(lane, outlet, now);
         if (outlet.first != outlet.end) break;  // the port is full
         outlet.complete(std::exchange(work.finished, 0));
         if (!has_frames) break;
+    }
+    if (outlet.line != nullptr) {
+        outlet.line->set_stuck(lane.data_stuck_since != Instant{} &&
+                               now - lane.data_stuck_since >= FeedLine::kPatience);
     }
     return moved;
 }
@@ -236,6 +242,9 @@ void abandon(Lane& lane, Outlet& outlet) noexcept {
             n = work.destinations.next(cursor, headers);
             lane.tally.drop(DropReason::sender_closed, n);
         } while (n == headers.size());
+    }
+    if (outlet.line != nullptr) {
+        lane.tally.drop(DropReason::sender_closed, outlet.line->drain());
     }
     outlet.complete(std::exchange(work.finished, 0));
 }

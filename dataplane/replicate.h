@@ -14,7 +14,7 @@ inline constexpr std::uint32_t kReplicaBurstsPerTurn = 8;
 
 /// Goes on with the outlet's datagrams where the last turn left off, and takes new ones when all in
 /// hand are done. What the port does not take stays pending and is offered again. Returns how many
-/// frames it took.
+/// frames it took, and datagrams of a feed it built for other ports.
 ///
 /// Each destination that is resolved gets a frame of its own; those that are not are counted
 /// (unresolved_neighbour) and hold up nobody.

@@ -162,7 +162,11 @@ void Worker::apply(const Command& command, Instant now) noexcept {
                 c.outlet->header = *c.header;
                 c.outlet->route = c.route;
             },
-            [&](const SetFeed& c) { c.outlet->feed = c.feed; },
+            [&](const SetFeed& c) {
+                c.outlet->feed = c.feed;
+                c.outlet->line = c.line;
+                c.outlet->builds = c.builds;
+            },
             [&](const PutReplica& c) {
                 c.outlet->replication->destinations.put(c.slot, *c.header, c.resolved);
             },

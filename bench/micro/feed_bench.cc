@@ -2,10 +2,9 @@
 // leaf, line by line. `per_message` and `per_packet` are the times to look at; no NIC, no EAL.
 #include <benchmark/benchmark.h>
 #include <dataplane/feed.h>
+#include <dataplane/feed_pump.h>
 #include <dataplane/feed_source.h>
 #include <dataplane/message_log.h>
-#include <dataplane/feed_pump.h>
-#include <dataplane/pack.h>
 
 #include <cstdlib>
 #include <memory>
@@ -156,8 +155,6 @@ BENCHMARK_CAPTURE(arbitrate, one_line, 1, false)->ArgName("message")->Arg(40)->A
 BENCHMARK_CAPTURE(arbitrate, two_lines, 2, false)->ArgName("message")->Arg(40)->Arg(200);
 BENCHMARK_CAPTURE(arbitrate, two_lines_one_loses, 2, true)->ArgName("message")->Arg(40)->Arg(200);
 
-// What a leaf pays for being able to send again.
-void keep_log(benchmark::State& state) {
 // All that a leaf does between its receivers and its application's last look at a message: bursts
 // of `lines` lines in, every message read, and the times of one burst taken.
 void deliver(benchmark::State& state, std::uint8_t lines) {
@@ -199,8 +196,8 @@ void deliver(benchmark::State& state, std::uint8_t lines) {
 BENCHMARK_CAPTURE(deliver, one_line, 1)->ArgName("message")->Arg(40)->Arg(200);
 BENCHMARK_CAPTURE(deliver, two_lines, 2)->ArgName("message")->Arg(40)->Arg(200);
 
-// What a root pays for being able to send again.
-void keep_history(benchmark::State& state) {
+// What a leaf pays for being able to send again.
+void keep_log(benchmark::State& state) {
     Packets packets(static_cast<std::size_t>(state.range(0)));
     MessageLog log(kSession, 1 << 16, 1 << 23);
     std::size_t i = 0;

@@ -240,7 +240,8 @@ TEST_F(Feeds, AMessageThatNoDatagramHoldsIsRefused) {
 // What a port that takes nothing costs is counted, and the feed goes on.
 TEST_F(Feeds, APortThatTakesNothingIsDroppedToInTheEnd) {
     start();
-    auto feed = open_feed({.delay = 0s});
+    auto feed = open_feed({.delay = 0s, .heartbeat = 1h});
+    hear_until([](const Told& told) { return told.kind == net::MoldKind::heartbeat; });
     network_.stop_listening();
     std::uint64_t published = 0;
     ASSERT_TRUE(eventually([&] {
