@@ -157,6 +157,7 @@ void add_leaf_feed(CLI::App& app, Typed& typed) {
     add(app, kFeed, "--framing", typed.framing, "FRAMING",
         "moldudp64, or datagram (default; a root says)");
     add_feed_receiving(app, kFeed, typed);
+    add_flag(app, kFeed, "--follow", typed.follow, "go on with the next session when one is over");
 }
 
 void add_root(CLI::App& app, Typed& typed) {

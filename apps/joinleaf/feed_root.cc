@@ -40,8 +40,8 @@ SenderOptions line_sender_options(const Publishing& publishing, const FeedPublis
 FeedPublisherOptions publisher_options(const FeedPublishing& feed, std::vector<Socket> lines) {
     FeedPublisherOptions options{.session = feed.session, .also_by = std::move(lines)};
     options.flush_at = feed.flush_at.value_or(0);
-    options.delay = feed.delay.value_or(
-        std::chrono::duration_cast<std::chrono::microseconds>(options.delay));
+    options.delay =
+        feed.delay.value_or(std::chrono::duration_cast<std::chrono::microseconds>(options.delay));
     if (feed.heartbeat) options.heartbeat = *feed.heartbeat;
     if (feed.end_for) options.end_for = *feed.end_for;
     if (const auto& repair = feed.repair) {
@@ -156,9 +156,10 @@ bool FeedRun::publish_due(std::span<const FeedMessage> due) {
 }
 
 Failure FeedRun::stuck() const {
-    return Failure(fmt::format("the port {} has taken nothing for 5 s; {} messages were not sent: "
-                               "has it a link?",
-                               port_, grouped(publisher_.in_flight())));
+    return Failure(
+        fmt::format("the port {} has taken nothing for 5 s; {} messages were not sent: "
+                    "has it a link?",
+                    port_, grouped(publisher_.in_flight())));
 }
 
 void FeedRun::wait_for(Duration wait) {

@@ -6,9 +6,7 @@
 
 namespace joinleaf::app {
 
-void Missing::begin_session(std::string_view session) {
-    sessions_.emplace_back(session, Ends());
-}
+void Missing::begin_session(std::string_view session) { sessions_.emplace_back(session, Ends()); }
 
 void Missing::add(std::uint64_t first, std::uint64_t count) {
     messages_ += count;

@@ -72,6 +72,7 @@ struct FeedReceiving {
     FeedReceiverOptions options;  ///< without its lines
     OutputFormat format = OutputFormat::lengths;
     std::optional<PortOptions> line_port;  ///< where all lines but the first come; none: the same
+    bool follow = false;                   ///< the next session when one is over
     bool demanded = false;                 ///< by --framing; else a root may have another
 };
 

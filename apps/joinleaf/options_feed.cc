@@ -284,6 +284,8 @@ std::optional<FeedReceiving> feed_receiving(const Typed& typed, const LeafOption
                              {"--output-format", &typed.output_format},
                              {"--line-port", &typed.line_port},
                              {"--line-address", &typed.line_address}});
+        if (typed.follow)
+            throw WrongUse("--follow is for a sequenced feed; add --framing moldudp64");
         return {};
     }
     if (demanded && !leaf.output) {
@@ -301,6 +303,7 @@ std::optional<FeedReceiving> feed_receiving(const Typed& typed, const LeafOption
     FeedReceiving feed;
     feed.format = output_format(typed);
     feed.demanded = demanded;
+    feed.follow = typed.follow;
     auto& options = feed.options;
     options.session = session_name(typed);
     options.on_gap = on_gap(typed);
@@ -337,7 +340,7 @@ RepairOptions repair_options(const Typed& typed) {
     leaf.framing = "moldudp64";
     if (!leaf.output) leaf.output = "null";
     if (!leaf.start && (leaf.repair || leaf.root)) leaf.start = "history";
-    if (!leaf.root) leaf.listen = {};
+    leaf.follow = true;
     return {.leaf = leaf_options(leaf), .serving = feed_serving(typed, listen)};
 }
 

@@ -102,10 +102,9 @@ std::string text_of(Duration time) {
 
 std::string text_of_line(const std::string& name, const FeedLineStatus& line) {
     const auto& counters = line.counters;
-    std::string text =
-        fmt::format("  {}: {} received, {} won, {} duplicates, {} lost", name,
-                    grouped(counters.received), grouped(counters.won),
-                    grouped(counters.duplicates), grouped(counters.lost));
+    std::string text = fmt::format("  {}: {} received, {} won, {} duplicates, {} lost", name,
+                                   grouped(counters.received), grouped(counters.won),
+                                   grouped(counters.duplicates), grouped(counters.lost));
     if (line.skew.count() != 0) {
         text += fmt::format(", behind by {} (p99 {})", text_of(line.skew.percentile(0.5)),
                             text_of(line.skew.percentile(0.99)));
@@ -126,8 +125,8 @@ void add_missing(const Missing& missing, std::vector<std::string>& lines) {
         shown += range.count;
     }
     if (shown < missing.messages()) {
-        lines.push_back(
-            fmt::format("  and {} more (--json lists the ranges)", grouped(missing.messages() - shown)));
+        lines.push_back(fmt::format("  and {} more (--json lists the ranges)",
+                                    grouped(missing.messages() - shown)));
     }
 }
 
@@ -146,10 +145,11 @@ void add_progress(const FeedStatus& feed, Json& status) {
 }
 
 Json json_of(const FeedSent& feed) {
-    Json json{{"session", feed.session},
-              {"messages", feed.messages},
-              {"octets", feed.octets},
-              {"behind_ms", rounded(std::chrono::duration<double, std::milli>(feed.behind).count())}};
+    Json json{
+        {"session", feed.session},
+        {"messages", feed.messages},
+        {"octets", feed.octets},
+        {"behind_ms", rounded(std::chrono::duration<double, std::milli>(feed.behind).count())}};
     if (feed.replay) json["capture"] = json_of(*feed.replay);
     return json;
 }
@@ -229,18 +229,17 @@ std::vector<std::string> text_of(const FeedSent& feed) {
 
 std::vector<std::string> text_of(const FeedTaken& feed) {
     const auto& status = feed.status;
-    std::vector<std::string> lines{fmt::format(
-        "{}: {} messages, {} octets",
-        status.session.empty() ? "no session" : "session " + status.session,
-        grouped(status.delivered + status.delivered_late), grouped(feed.octets))};
+    std::vector<std::string> lines{
+        fmt::format("{}: {} messages, {} octets",
+                    status.session.empty() ? "no session" : "session " + status.session,
+                    grouped(status.delivered + status.delivered_late), grouped(feed.octets))};
     for (std::size_t i = 0; i < status.lines.size(); ++i) {
         const std::string name = i < feed.lines.size() ? feed.lines[i] : fmt::format("line {}", i);
         lines.push_back(text_of_line(name, status.lines[i]));
     }
     if (status.recovery.requests != 0) {
         lines.push_back(fmt::format("  repaired: {} messages in {} answers to {} requests",
-                                    grouped(status.repaired.won),
-                                    grouped(status.recovery.answers),
+                                    grouped(status.repaired.won), grouped(status.recovery.answers),
                                     grouped(status.recovery.requests)));
     }
     if (status.latency.count() != 0) {
@@ -251,9 +250,10 @@ std::vector<std::string> text_of(const FeedTaken& feed) {
     }
     add_missing(feed.missing, lines);
     if (feed.broken_lines != 0) {
-        lines.push_back(fmt::format("{} messages hold a line feed, so that lines do not tell them "
-                                    "apart; use --output-format lengths",
-                                    grouped(feed.broken_lines)));
+        lines.push_back(
+            fmt::format("{} messages hold a line feed, so that lines do not tell them "
+                        "apart; use --output-format lengths",
+                        grouped(feed.broken_lines)));
     }
     return lines;
 }
@@ -261,10 +261,11 @@ std::vector<std::string> text_of(const FeedTaken& feed) {
 std::string text_of(const RepairStatus& repair) {
     const std::uint64_t asked =
         std::accumulate(repair.requests.begin(), repair.requests.end(), std::uint64_t{0});
-    return fmt::format("repair at {}: {} of {} requests answered, {} messages sent again, {} leaves",
-                       repair.endpoint.to_string(),
-                       grouped(repair.requests[static_cast<std::size_t>(RepairOutcome::answered)]),
-                       grouped(asked), grouped(repair.messages), grouped(repair.leaves));
+    return fmt::format(
+        "repair at {}: {} of {} requests answered, {} messages sent again, {} leaves",
+        repair.endpoint.to_string(),
+        grouped(repair.requests[static_cast<std::size_t>(RepairOutcome::answered)]), grouped(asked),
+        grouped(repair.messages), grouped(repair.leaves));
 }
 
 }  // namespace joinleaf::app

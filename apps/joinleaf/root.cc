@@ -156,9 +156,8 @@ void Root::open() {
     }
     ticker_.emplace(Role::root, runtime_, around_.report, connected_.at);
     if (feed_) {
-        ticker_->set_feed([this](Instant now, Progress& progress) {
-            progress.feed_sent = feed_->progress(now);
-        });
+        ticker_->set_feed(
+            [this](Instant now, Progress& progress) { progress.feed_sent = feed_->progress(now); });
     }
     if (input_) {
         publisher_.emplace(
@@ -175,11 +174,10 @@ void Root::open_feed() {
         (void)join(line_socket_, options_.feed->lines.front(), kSendsOnly, Role::root, around_);
         lines.push_back(line_socket_);
     }
-    const std::string doing =
-        options_.feed->repair
-            ? fmt::format("begin the feed, with repairs at {}",
-                          options_.feed->repair->listen.to_string())
-            : "begin the feed";
+    const std::string doing = options_.feed->repair
+                                  ? fmt::format("begin the feed, with repairs at {}",
+                                                options_.feed->repair->listen.to_string())
+                                  : "begin the feed";
     auto publisher =
         must(socket_.feed_publisher(publisher_options(*options_.feed, std::move(lines))), doing);
     around_.report.json({{"event", "session"}, {"session", publisher.session()}});

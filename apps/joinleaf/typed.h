@@ -39,6 +39,7 @@ struct Typed {
     Text framing, session, line_port, line_address, input_format, input_flow, pace, flush_at, delay,
         heartbeat, end_for, repair_listen, history_messages, history_octets;
     std::vector<std::string> lines;
+    bool follow = false;
     Text repair, start, on_gap, skew, gap_deadline, output_format;
 
     Text path;
