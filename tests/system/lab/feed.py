@@ -7,6 +7,9 @@ import time
 
 LINE_A, LINE_B = "239.1.1.1:5000", "239.1.1.2:5001"
 
+# tshark's _ws.expert.severity: nothing, or a comment, as on the end of each session.
+NO_COMPLAINT = ("", "1048576")
+
 _RULES = """
 table netdev jl {{
   chain lossy {{
