@@ -21,6 +21,18 @@ constexpr auto kSleepTooCoarse = 80us;  // a message due sooner is waited for aw
 constexpr auto kLastMessages = 1s;      // to let them out, once a signal or a failure came
 constexpr auto kEndAtLeast = 200ms;     // for the end of the session, likewise
 
+/// Before the time of the start, in the name of a session that was given none.
+constexpr std::string_view kSessionPrefix = "JL";
+
+std::string session_of_now() {
+    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+    const auto milliseconds =
+        std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count();
+    const auto session =
+        net::MoldSession::started_at(kSessionPrefix, static_cast<std::uint64_t>(milliseconds));
+    return std::string(session.value().name());
+}
+
 }  // namespace
 
 SenderOptions feed_sender_options(const Publishing& publishing, const FeedPublishing& feed) {
@@ -38,7 +50,8 @@ SenderOptions line_sender_options(const Publishing& publishing, const FeedPublis
 }
 
 FeedPublisherOptions publisher_options(const FeedPublishing& feed, std::vector<Socket> lines) {
-    FeedPublisherOptions options{.session = feed.session, .also_by = std::move(lines)};
+    FeedPublisherOptions options{.session = feed.session.empty() ? session_of_now() : feed.session,
+                                 .also_by = std::move(lines)};
     options.flush_at = feed.flush_at.value_or(0);
     options.delay =
         feed.delay.value_or(std::chrono::duration_cast<std::chrono::microseconds>(options.delay));
@@ -74,6 +87,7 @@ FeedRun::FeedRun(const FeedPublishing& feed, std::string port, MessageSource& in
 
 bool FeedRun::run() {
     bool ended = false;
+    (void)progress(Instant::clock::now());  // what is told later is since now
     try {
         ended = publish_all();
     } catch (const Failure&) {

@@ -271,7 +271,10 @@ void Root::end(std::string_view reason) {
     if (not_written) throw *not_written;
 
     const bool on_wire = options_.scope != 0;  // M23
-    if (on_wire && reason == "end_of_input" && missing != 0) throw not_all_left(given, missing);
+    if (!on_wire || reason != "end_of_input" || missing == 0) return;
+    if (!feed_) throw not_all_left(given, missing);
+    throw Failure(fmt::format("{} of the feed's datagrams did not leave; the summary says why",
+                              grouped(missing)));
 }
 
 Summary Root::summary_of(Status status) const {

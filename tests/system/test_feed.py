@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lab import feed, netns, program
+from lab import feed, netns, program, topology
 
 ROOT, LEAF, OTHER, THIRD = (f"10.77.0.{host}" for host in (11, 12, 13, 14))
 GENERATOR = os.path.join(os.path.dirname(__file__), "lab", "mold_generator.py")
@@ -104,10 +104,17 @@ def test_without_repair_the_gaps_that_are_named_are_what_is_missing(site, tmp_pa
 
 def test_frames_are_what_tshark_takes_for_moldudp64(site, tmp_path):
     sent = feed.messages(1000)
-    (tmp_path / "input").write_bytes(feed.as_lengths(sent))
+    source = tmp_path / "input"
+    os.mkfifo(source)
     capture = site.lab.capture(site.bridge.namespace, site.root.port, "udp")
-    root(site.root, tmp_path / "input", "--session", "TSHARK", "--rate", 2000, "--heartbeat-ms",
-         100, end_for=1100).finish(within=30)
+    running = root(site.root, source, "--session", "TSHARK", "--heartbeat-ms", 50, end_for=1100)
+    running.wait("session")
+    with open(source, "wb") as pipe:
+        for part in (sent[:900], sent[900:]):
+            pipe.write(feed.as_lengths(part))
+            pipe.flush()
+            time.sleep(0.5)
+    running.finish()
     time.sleep(0.2)
     capture.stop()
 
@@ -127,7 +134,7 @@ def test_frames_are_what_tshark_takes_for_moldudp64(site, tmp_path):
             assert sequence == expected
             expected += count
         assert expected == 1001
-        assert line[0] == (1, 0), "a feed begins with a heartbeat"
+        assert {901, 1001} <= {sequence for sequence, count in line if count == 0}, "heartbeats"
         ends = [each for each in line if each[1] == 0xFFFF]
         assert ends and all(each == (1001, 0xFFFF) for each in ends)
 
@@ -186,6 +193,32 @@ def test_a_root_that_starts_again_is_another_session(site, tmp_path):
     received = feed.from_lengths((tmp_path / "output").read_bytes())
     assert received[-2000:] == second
     assert received[:-2000] == first[:len(received) - 2000], "of the first what it had sent"
+
+
+def test_lines_on_ports_of_their_own_do_without_each_other(lab, tmp_path):
+    """The port of the second line is cut in the middle."""
+    one, two = topology.Device(lab, "root", ROOT), topology.Device(lab, "leaf", LEAF)
+    topology.direct_wire(lab, one, two)
+    lab.wire(one.namespace, "eth1", two.namespace, "eth1")
+    count = 30_000
+    feed.write_long(tmp_path / "input", count)
+    receiving = leaf(two, tmp_path / "output", "--line-port", "eth1", "--line-address",
+                     "10.88.0.12/24")
+    both_connected(receiving)
+    sending = root(one, tmp_path / "input", "--rate", 10_000, "--line-port", "eth1",
+                   "--line-address", "10.88.0.11/24")
+    sending.wait("status", lambda event: event["messages"] > 5000)
+    one.namespace.ip("link set eth1 down")
+    told = receiving.finish(within=60)
+    sending.process.wait(20)
+    assert (tmp_path / "output").read_bytes() == (tmp_path / "input").read_bytes()
+    a, b = told["feed"]["lines"]
+    assert a["received"] == count
+    assert 5000 < b["received"] < count
+    assert told["further_ports"][0]["spec"] == "eth1"
+    assert told["further_ports"][0]["received"] > 0
+    assert sending.wait("summary")["port"]["link_up"] is True
+    assert sending.wait("summary")["further_ports"][0]["link_up"] is False
 
 
 def test_an_admitted_leaf_needs_to_know_the_root_alone(site, tmp_path):
