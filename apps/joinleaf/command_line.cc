@@ -90,7 +90,7 @@ void add_pace(CLI::App& app, const char* group, Typed& typed) {
     add(app, group, "--chunk", typed.chunk, "OCTETS",
         "payload of a datagram; the most that fits unless given");
     add(app, group, "--rate", typed.rate, "PPS",
-        "datagrams a second; as fast as the port takes unless given");
+        "datagrams (of a feed: messages) a second; no limit");
     add(app, group, "--bit-rate", typed.bit_rate, "BPS",
         "bits a second on the wire, as in 500M or 2.5G; no limit");
     add_flag(app, group, "--no-udp-checksum", typed.no_udp_checksum, "send UDP checksum 0");

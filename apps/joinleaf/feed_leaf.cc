@@ -18,6 +18,15 @@ RecordedTime monotonic_since_1970() {
 
 }  // namespace
 
+std::optional<RepairHost> open_keeper(Runtime& runtime, const FeedServing* serving) {
+    if (serving == nullptr) return {};
+    RepairHostOptions options{.server = {{serving->listen.address, serving->listen.port}}};
+    options.history_messages = serving->messages.value_or(options.history_messages);
+    options.history_octets = serving->octets.value_or(options.history_octets);
+    return must(runtime.open_repair_host(options),
+                fmt::format("answer requests at {}", serving->listen.to_string()));
+}
+
 FeedSubscriber::FeedSubscriber(const LeafOptions& options, FeedReceiver feed,
                                std::vector<LineEnds> lines, Output output, Reporter& report,
                                RepairHost* keeper)

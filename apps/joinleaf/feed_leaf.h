@@ -13,6 +13,9 @@
 
 namespace joinleaf::app {
 
+/// What this process keeps of a feed and answers for; none: nothing. Errors: throws Failure.
+[[nodiscard]] std::optional<RepairHost> open_keeper(Runtime& runtime, const FeedServing* serving);
+
 /// Where a line is heard, and who sends it, where that is known.
 struct LineEnds {
     GroupEndpoint group;

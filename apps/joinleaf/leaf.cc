@@ -28,16 +28,6 @@ struct Member {
     std::optional<Instant> first_datagram_at;
 };
 
-/// What repair servers of this process keep and answer; none: this leaf keeps nothing.
-std::optional<RepairHost> open_keeper(Runtime& runtime, const FeedServing* serving) {
-    if (serving == nullptr) return {};
-    RepairHostOptions options{.server = {{serving->listen.address, serving->listen.port}}};
-    options.history_messages = serving->messages.value_or(options.history_messages);
-    options.history_octets = serving->octets.value_or(options.history_octets);
-    return must(runtime.open_repair_host(options),
-                fmt::format("answer requests at {}", serving->listen.to_string()));
-}
-
 std::vector<PortOptions> ports_of(const LeafOptions& options) {
     std::vector<PortOptions> ports{options.port};
     if (options.feed && options.feed->line_port) ports.push_back(*options.feed->line_port);

@@ -269,6 +269,12 @@ std::optional<FeedPublishing> feed_publishing(const Typed& typed, const RootOpti
         time_of<std::chrono::milliseconds>(typed.heartbeat, "--heartbeat-ms", 1, kHourMs);
     feed.end_for = time_of<std::chrono::milliseconds>(typed.end_for, "--end-for-ms", 0, kHourMs);
     feed.repair = serving_of(typed);
+    if (feed.repair && root.admission && feed.repair->listen.address.is_unspecified()) {
+        throw WrongUse(fmt::format(
+            "--repair-listen: leaves are told where to ask, and {} is nowhere; name an address of "
+            "this host that they reach",
+            *typed.repair_listen));
+    }
     return feed;
 }
 

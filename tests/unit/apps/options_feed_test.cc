@@ -61,6 +61,8 @@ TEST(FeedRoot, RefusesWhatIsNotOfAFeed) {
     EXPECT_THAT(refused(kFeed + "--flush-at 1473"), HasSubstr("from 21 to 1472"));
     EXPECT_THAT(refused(kFeed + "--history-messages 5"), HasSubstr("add --repair-listen"));
     EXPECT_THAT(refused(kFeed + "--repair-listen 239.1.1.1:5"), HasSubstr("cannot be listened at"));
+    EXPECT_THAT(refused(kFeed + "--listen 10.1.0.1:7000 --repair-listen 0.0.0.0:6000"),
+                HasSubstr("leaves are told where to ask"));
     EXPECT_THAT(refused("root --port null --address 10.0.0.1/24 --group 239.1.1.1:5000 --listen "
                         "10.1.0.1:7000 --output null --framing moldudp64"),
                 HasSubstr("--input is missing; a feed has messages"));
