@@ -1,8 +1,12 @@
 // What a root or a leaf tells about its run; report.h turns it into lines.
 #pragma once
 
+#include <apps/joinleaf/feed_files/progress.h>
+#include <apps/joinleaf/feed_files/replay.h>
+#include <apps/joinleaf/missing.h>
 #include <joinleaf/address.h>
 #include <joinleaf/clock.h>
+#include <joinleaf/feed_receiver.h>
 #include <joinleaf/session.h>
 #include <joinleaf/source_filter.h>
 #include <joinleaf/status.h>
@@ -81,6 +85,24 @@ struct Connected {
     std::string sends_to;                     ///< of a leaf that sends, as in 10.0.0.11:5000
 };
 
+/// A root's feed.
+struct FeedSent {
+    std::string session;
+    std::uint64_t messages = 0;
+    std::uint64_t octets = 0;            ///< of messages
+    Duration behind{};                   ///< by how much it was slower than its pace
+    std::optional<ReplayCounts> replay;  ///< of a capture
+};
+
+/// A leaf's feed.
+struct FeedTaken {
+    FeedStatus status;
+    std::vector<std::string> lines;  ///< where each line of the status is heard
+    Missing missing;
+    std::uint64_t octets = 0;        ///< of messages
+    std::uint64_t broken_lines = 0;  ///< messages that are not one line in an output of lines
+};
+
 /// How it goes. The rates are those of the last second.
 struct Progress {
     double seconds = 0;  ///< since the first join completed
@@ -89,6 +111,8 @@ struct Progress {
     Instant taken_at{};
     double packets_per_second = 0;
     double bits_per_second = 0;  ///< of payload
+    std::optional<FeedProgress> feed_sent;
+    std::optional<FeedStatus> feed_taken;
 };
 
 /// How it went. The rates are those between the first and the last datagram.
@@ -102,6 +126,10 @@ struct Summary {
     bool moves_its_own = true;                        ///< a root sends, a leaf receives
     bool moves_besides = false;                       ///< a root receives, a leaf sends
     std::optional<std::vector<SenderFacts>> senders;  ///< of a root that receives
+    std::optional<FeedSent> feed_sent;
+    std::optional<FeedTaken> feed_taken;
+    std::vector<RepairStatus> repairs;
+    std::vector<PortStatus> further_ports;  ///< of lines of a feed
     std::vector<WorkerStatus> workers;
     double resident_mb = 0;
 };

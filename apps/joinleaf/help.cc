@@ -39,6 +39,12 @@ With a root that decides who may listen (admission over TCP; data by multicast a
   joinleaf leaf --port eth1 --address 10.0.0.12/24 --root 192.0.2.11:7000 --tls-psk mine.psk \
       --output copy.bin
 
+A sequenced feed (MoldUDP64) by two lines, with repair of what both have lost:
+  joinleaf root --port eth1 --address 10.0.0.11/24 --group 239.1.1.1:5000 --line 239.1.1.2:5000 \
+      --framing moldudp64 --input itch.bin --rate 100000 --repair-listen 192.0.2.11:6000
+  joinleaf leaf --port eth1 --address 10.0.0.12/24 --join 239.1.1.1:5000 --join 239.1.1.2:5000 \
+      --framing moldudp64 --repair 192.0.2.11:6000 --output copy.bin
+
 Ports (--port):
   0000:03:00.0           a network card by its PCI address, bound to vfio-pci
   eth1                   a kernel interface (AF_PACKET); xdp:eth1 for AF_XDP
@@ -48,7 +54,7 @@ Ports (--port):
   net_...                any DPDK device arguments
 
 Exit codes: 0 done, also after SIGINT or SIGTERM; 1 failure; 2 wrong use.
-`joinleaf root --help`, and so on for leaf, tell, stat, doctor and demo, tell the options.)";
+`joinleaf root --help`, and so on for leaf, repair, tell, stat, doctor and demo, tell the options.)";
 
 const std::string_view kRootFooter =
     R"(Examples:
@@ -61,6 +67,9 @@ const std::string_view kRootFooter =
       --invite 192.0.2.12:7001 --invite 192.0.2.13:7001 --wait-leaves 2
   joinleaf root --port eth1 --address 10.0.0.11/24 --group 239.1.1.1:5000 --listen 192.0.2.11:7000 \
       --output from-leaves.bin --commands /run/feed.socket
+  joinleaf root --port eth1 --address 10.0.0.11/24 --group 239.1.1.1:5000 --line 239.1.1.2:5000 \
+      --framing moldudp64 --input monday.pcapng --input-format pcap --pace x10 \
+      --repair-listen 192.0.2.11:6000
 
 With --listen or --invite the root decides who may listen, and its end is the session's. What its
 leaves send (--send) comes by unicast to it alone; with --scheme rooted-control every member hears
@@ -75,6 +84,13 @@ The input is cut into chunks, each one datagram; from a terminal each line is on
 ends, everything is let out and the program exits. Leaves must have joined before: multicast does
 not repeat (--wait-leaves waits for those that are let in). A rate that the slowest leaf and the
 network hold keeps them from losing any.
+
+With --framing moldudp64 the input is messages, which leave numbered, as many as fit in each
+datagram: --rate is in messages a second. A capture is replayed by its times: one flow of it (a
+line, --input-flow), each message once and in order. What the capture lacks is told; its messages
+get new numbers without a gap, in a session of their own. A root that starts again begins another
+session. When the input ends, the end of the session is told for --end-for-ms, and repairs are
+answered as long.
 Ports, exit codes: joinleaf --help)";
 
 const std::string_view kLeafFooter =
@@ -87,6 +103,8 @@ const std::string_view kLeafFooter =
   joinleaf leaf --port eth1 --address 10.0.0.12/24 --listen 192.0.2.12:7001 --output copy.bin
   joinleaf leaf --port eth1 --address 10.1.0.12/24 --gateway 10.1.0.1 --root 192.0.2.11:7000 \
       --output null --send orders.bin
+  joinleaf leaf --port eth1 --address 10.0.0.12/24 --join 239.1.1.1:5000 --join 239.1.1.2:5000 \
+      --framing moldudp64 --repair 192.0.2.11:6000 --start history --output copy.bin
 
 Payloads are written in the order they arrive. The leaf runs until --count, --duration, SIGINT or
 SIGTERM; then it leaves the groups, writes what has arrived and exits. With --root or --listen also
@@ -96,6 +114,25 @@ With --send the leaf sends, too: with --join to the group; in a root's session t
 by unicast (beyond the subnet by --gateway; the root needs --output to hear it), or with
 rooted-control to every member. A leaf with --send and without --output receives nothing, joins no
 group, and exits when everything is out.
+
+With --framing moldudp64 each --join is a line of one feed. Its messages are written in order, each
+once, from whichever line was first; what no line brings is asked for at --repair, and what does
+not come within --gap-deadline-ms is told, as an exact range. The leaf also exits when the session
+ends. In a root's session the root says where the lines are and who repairs.
+Ports, exit codes: joinleaf --help)";
+
+const std::string_view kRepairFooter =
+    R"(Examples:
+  joinleaf repair --port eth1 --address 10.0.0.13/24 --join 239.1.1.1:5000 --join 239.1.1.2:5000 \
+      --repair-listen 192.0.2.13:6000 --history-messages 10000000 --history-octets 1000000000
+  joinleaf repair --port eth1 --address 10.0.0.13/24 --join 239.1.1.1:5000 \
+      --repair 192.0.2.11:6000 --repair-listen 192.0.2.13:6000
+  joinleaf leaf --port eth1 --address 10.0.0.12/24 --join 239.1.1.1:5000 --framing moldudp64 \
+      --repair 192.0.2.13:6000 --output copy.bin
+
+A leaf of a feed that keeps the last messages and sends them again to whoever asks, so that the
+root is not asked. What it lacks itself it asks for at --repair; behind a gap that stays, it keeps
+what comes after. It runs until --duration, SIGINT or SIGTERM, through any number of sessions.
 Ports, exit codes: joinleaf --help)";
 
 const std::string_view kTellFooter =

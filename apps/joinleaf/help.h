@@ -26,6 +26,7 @@ private:
 extern const std::string_view kProgramFooter;
 extern const std::string_view kRootFooter;
 extern const std::string_view kLeafFooter;
+extern const std::string_view kRepairFooter;
 extern const std::string_view kTellFooter;
 extern const std::string_view kStatFooter;
 extern const std::string_view kDemoFooter;

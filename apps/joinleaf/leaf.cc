@@ -1,17 +1,17 @@
-// The command `leaf`: joins groups and writes what arrives, in the order it arrives; sends, too.
+// The commands `leaf` and `repair`: join groups and write what arrives, in order; a leaf may send,
+// too.
 #include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/failure.h>
-#include <apps/joinleaf/idle.h>
+#include <apps/joinleaf/feed_leaf.h>
 #include <apps/joinleaf/metrics.h>
 #include <apps/joinleaf/numbers.h>
-#include <apps/joinleaf/output.h>
 #include <apps/joinleaf/process.h>
 #include <apps/joinleaf/publisher.h>
 #include <apps/joinleaf/reload.h>
 #include <apps/joinleaf/rooted_leaf.h>
-#include <apps/joinleaf/run.h>
 #include <apps/joinleaf/service.h>
 #include <apps/joinleaf/state_keeper.h>
+#include <apps/joinleaf/subscriber.h>
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -23,113 +23,22 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLinger = 100ms;           // after the last datagram was let out
-constexpr int kLookMs = 20;               // of a leaf that only sends
-constexpr auto kLongestHeldBack = 100ms;  // of a stream too thin to fill the output's buffer
-
-/// Takes datagrams off the queues and appends them to the output.
-class Subscriber {
-public:
-    Subscriber(const LeafOptions& options, std::span<Receiver> receivers, Output output)
-        : options_(options), receivers_(receivers), output_(std::move(output)) {
-        first_of_join_.resize(std::max<std::size_t>(options.groups.size(), 1));
-    }
-
-    /// Writes until `should_stop(now)` says so or --count is reached. Returns which.
-    template <class ShouldStop>
-    std::string_view run(ShouldStop should_stop) {
-        while (!is_complete()) {
-            const bool took = take_burst();
-            const Instant now = Instant::clock::now();
-            if (const std::string_view reason = should_stop(now); !reason.empty()) return reason;
-            if (took) {
-                idle_.reset();
-            } else {
-                idle_.wait();
-            }
-            flush_if_held_back(now);
-        }
-        return "count";
-    }
-
-    /// Writes what still waits in the queue.
-    void finish() {
-        while (!is_complete() && take_burst()) {
-        }
-        output_.close();
-    }
-
-    [[nodiscard]] Ticker::Taken taken() const noexcept { return taken_; }
-    /// Datagrams of joins up to this many may come.
-    void expect(std::size_t joins) {
-        first_of_join_.resize(std::max(joins, first_of_join_.size()));
-    }
-    [[nodiscard]] std::optional<Instant> first_of_join(std::size_t join) const {
-        return first_of_join_[join];
-    }
-    /// From the first datagram to the last.
-    [[nodiscard]] double seconds_of_flow() const noexcept {
-        return first_at_ ? seconds_between(*first_at_, last_at_) : 0;
-    }
-
-private:
-    [[nodiscard]] bool is_complete() const noexcept {
-        return options_.count && taken_.datagrams >= *options_.count;
-    }
-
-    /// From each queue a burst. Returns whether there was any.
-    bool take_burst() {
-        std::size_t taken = 0;
-        for (auto& receiver : receivers_) {
-            taken += receiver.consume([this](std::span<const Datagram> datagrams) {
-                for (const auto& datagram : datagrams) {
-                    if (is_complete()) return;
-                    output_.append(datagram);
-                    note_arrival(datagram);
-                }
-            });
-        }
-        return taken != 0;
-    }
-
-    void note_arrival(const Datagram& datagram) {
-        ++taken_.datagrams;
-        taken_.octets += datagram.size();
-        last_at_ = datagram.received_at();
-        if (!first_at_) first_at_ = last_at_;
-        auto& first = first_of_join_[datagram.cookie()];
-        if (!first) first = last_at_;
-    }
-
-    void flush_if_held_back(Instant now) {
-        if (output_.waiting() == 0) {
-            held_since_ = now;
-        } else if (now - held_since_ > kLongestHeldBack) {
-            output_.flush();
-        }
-    }
-
-    const LeafOptions& options_;
-    std::span<Receiver> receivers_;
-    Output output_;
-    Idle idle_;
-    Ticker::Taken taken_;
-    std::vector<std::optional<Instant>> first_of_join_;
-    std::optional<Instant> first_at_;
-    Instant last_at_{};
-    Instant held_since_{};
-};
+constexpr auto kLinger = 100ms;  // after the last datagram was let out
+constexpr int kLookMs = 20;      // of a leaf that only sends
 
 struct Member {
     Socket socket;
     Connected connected;
+    std::optional<Instant> first_datagram_at = {};
     bool has_left = false;  ///< while the others go on
 };
 
-PortOptions port_options(const LeafOptions& options) {
-    PortOptions port = options.port;
-    if (options.output) port.buffers = kReceiveBuffers;
-    return port;
+std::vector<PortOptions> ports_of(const LeafOptions& options) {
+    std::vector<PortOptions> ports{options.port};
+    if (options.feed && options.feed->line_port) ports.push_back(*options.feed->line_port);
+    if (!options.output) return ports;
+    for (auto& port : ports) port.buffers = kReceiveBuffers;
+    return ports;
 }
 
 std::optional<Input> open_input(const LeafOptions& options) {
@@ -140,13 +49,15 @@ std::optional<Input> open_input(const LeafOptions& options) {
 /// From the joins to the last counter.
 class Leaf {
 public:
-    Leaf(const LeafOptions& options, Surroundings& surroundings)
+    /// `serving`: what it keeps of a feed for others; or none.
+    Leaf(const LeafOptions& options, const FeedServing* serving, Surroundings& surroundings)
         : options_(options),
           around_(surroundings),
           input_(open_input(options)),
           state_(options.common, options.port, surroundings.report),
-          runtime_(start_one_port(Role::leaf, options.common, port_options(options), surroundings)),
-          metrics_(serve_metrics(options.common, runtime_, surroundings.report)) {
+          runtime_(start_ports(Role::leaf, options.common, ports_of(options), surroundings)),
+          metrics_(serve_metrics(options.common, runtime_, surroundings.report)),
+          keeper_(open_keeper(runtime_, serving)) {
         around_.reload = [this] { reload(); };
     }
     Leaf(const Leaf&) = delete;
@@ -166,9 +77,17 @@ private:
     /// Where what the n-th join brings arrives; none where nothing is received.
     [[nodiscard]] Receiver* receiver_of(std::size_t join);
     void join_group(GroupEndpoint group);
+    /// Joins what a root has said of its feed's lines besides the first.
+    void join_further_lines();
+    void join_one(GroupEndpoint group, const SourceFilter& sources);
+    [[nodiscard]] bool takes_a_feed() const;
+    void begin_to_receive(Output output);
+    [[nodiscard]] FeedSubscriber subscribe_to_feed(Output output);
     void reload();
     /// What is to be joined without a root, or has been with one; nothing is, to send only.
     [[nodiscard]] std::vector<JoinedGroup> joined() const;
+    /// What command line and file say now.
+    [[nodiscard]] LeafOptions read_options() const;
     /// What can change while this leaf runs.
     [[nodiscard]] SettingsChange take_over(const LeafOptions& fresh);
     /// Joins and leaves groups until they are those of the options; `afresh`: also those that stay.
@@ -182,7 +101,8 @@ private:
     void tell_health(const Status& status);
     /// Writes what still waits, after the leaf has left.
     void finish_output();
-    [[nodiscard]] Summary summary_of(Status status) const;
+    [[nodiscard]] Summary summary_of(Status status);
+    [[nodiscard]] Ticker::Taken taken() const;
     /// What to say of an end that was not a good one.
     [[nodiscard]] std::optional<std::string> complaint(const Status& status,
                                                        std::string_view reason) const;
@@ -193,8 +113,12 @@ private:
     StateKeeper state_;  ///< outlives the runtime, which leaves what is in it
     Runtime runtime_;
     std::unique_ptr<Metrics> metrics_;
-    std::vector<Receiver> receivers_;  ///< one for each queue that groups are spread over
+    std::optional<RepairHost> keeper_;
+    std::vector<Receiver> receivers_;        ///< one for each queue that groups are spread over
+    std::optional<Receiver> line_receiver_;  ///< of a feed's lines on another port
+    // What is received, if anything: one of the two.
     std::optional<Subscriber> subscriber_;
+    std::optional<FeedSubscriber> feed_;
     std::optional<RootedLeaf> session_;
     std::vector<Member> members_;
     Instant joined_{};
@@ -207,11 +131,11 @@ private:
 };
 
 void Leaf::join() {
+    std::optional<Output> output;
     if (options_.output) {
-        Output output = Output::open(*options_.output);
-        output.stop_waiting_on(around_.signals.fd());
+        output = Output::open(*options_.output);
+        output->stop_waiting_on(around_.signals.fd());
         open_receivers();
-        subscriber_.emplace(options_, receivers_, std::move(output));
     }
     state_.make_good(runtime_, joined());
     state_.keep(joined());
@@ -220,6 +144,7 @@ void Leaf::join() {
                          [this] { service_.ready(runtime_); });
         if (auto connected = session_->enter()) {
             members_.push_back({session_->socket(), *std::move(connected)});
+            if (output && takes_a_feed()) join_further_lines();
             state_.keep(joined());
         }
     } else {
@@ -227,6 +152,7 @@ void Leaf::join() {
     }
     joined_ = members_.empty() ? Instant::clock::now() : members_.back().connected.at;
     ticker_.emplace(Role::leaf, runtime_, around_.report, joined_);
+    if (output) begin_to_receive(*std::move(output));
     if (input_ && !members_.empty()) begin_to_send();
     if (!members_.empty()) service_.ready(runtime_);
 }
@@ -240,26 +166,92 @@ void Leaf::open_receivers() {
             must(runtime_.open_receiver({.queue = queue, .capacity = kReceiveQueue / queues}),
                  "open a receive queue"));
     }
+    if (!options_.feed || !options_.feed->line_port) return;
+    line_receiver_ = must(runtime_.open_receiver({.port = 1, .capacity = kReceiveQueue}),
+                          "open a receive queue");
+}
+
+bool Leaf::takes_a_feed() const {
+    if (!options_.feed) return false;
+    if (!session_ || members_.empty()) return options_.feed->demanded;
+    const bool is_feed =
+        must(members_.front().socket.session(), "receive").framing == Framing::moldudp64;
+    if (options_.feed->demanded && !is_feed) {
+        throw Failure(
+            "the root sends no sequenced feed; leave --framing out to take its data as "
+            "it is");
+    }
+    return is_feed;
+}
+
+void Leaf::begin_to_receive(Output output) {
+    if (!takes_a_feed()) {
+        subscriber_.emplace(options_, receivers_, std::move(output));
+        return;
+    }
+    feed_.emplace(subscribe_to_feed(std::move(output)));
+    ticker_->set_feed(
+        [this](Instant, Progress& progress) { progress.feed_taken = feed_->status(); });
+}
+
+FeedSubscriber Leaf::subscribe_to_feed(Output output) {
+    FeedReceiverOptions options = options_.feed->options;
+    std::vector<LineEnds> ends;
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+        const Socket& socket = members_[i].socket;
+        const Connected& connected = members_[i].connected;
+        const auto& sources = connected.sources;
+        const bool knows_sender =
+            sources.mode() == FilterMode::include && sources.sources().size() == 1;
+        options.lines.push_back({socket.id(), receiver_of(i)});
+        ends.push_back({connected.group, knows_sender ? sources.sources()[0] : Ipv4Address()});
+    }
+    if (session_) {
+        if (const auto repair = must(members_.front().socket.session(), "receive").repair) {
+            options.repair = FeedRepairOptions{.server = {repair->address, repair->port}};
+        }
+    }
+    const std::string doing = options.repair ? fmt::format("take the feed, with repairs from {}",
+                                                           options.repair->server.to_string())
+                                             : "take the feed";
+    return {options_,        must(FeedReceiver::open(options), doing),
+            std::move(ends), std::move(output),
+            around_.report,  keeper_ ? &*keeper_ : nullptr};
 }
 
 Receiver* Leaf::receiver_of(std::size_t join) {
+    if (join != 0 && line_receiver_) return &*line_receiver_;
     return receivers_.empty() ? nullptr : &receivers_[join % receivers_.size()];
 }
 
 void Leaf::join_group(GroupEndpoint group) {
-    const bool only_named = options_.output && options_.sources.mode() == FilterMode::include;
     if (subscriber_) subscriber_->expect(members_.size() + 1);
+    join_one(group, options_.output ? options_.sources : SourceFilter::nothing());
+}
+
+void Leaf::join_further_lines() {
+    const auto offer = must(members_.front().socket.session(), "join the feed's lines");
+    for (const auto& line : offer.also) {
+        const auto source = line.source.is_unspecified() ? offer.root_address : line.source;
+        join_one(line.group, SourceFilter::only({source}));
+    }
+}
+
+void Leaf::join_one(GroupEndpoint group, const SourceFilter& sources) {
+    const bool only_named = options_.output && sources.mode() == FilterMode::include;
+    const bool on_line_port = line_receiver_ && !members_.empty();
     Socket socket = must(runtime_.open({.scheme = only_named ? kSourceSpecific : kAnySource,
+                                        .port = on_line_port ? 1u : 0u,
                                         .cookie = members_.size(),
                                         .receiver = receiver_of(members_.size()),
                                         .sender = sender_options(options_.publishing)}),
                          "open a socket");
     must(socket.set_scope(options_.scope), fmt::format("set the scope to {}", options_.scope));
+    const auto direction = session_ ? Direction::receiver_only : direction_of(options_);
+    const bool sends = direction != Direction::receiver_only;
     const Connected connected =
-        app::join(socket, group,
-                  {.direction = direction_of(options_),
-                   .sources = options_.output ? options_.sources : SourceFilter::nothing()},
-                  Role::leaf, around_, input_ ? group.to_string() : "");
+        app::join(socket, group, {.direction = direction, .sources = sources}, Role::leaf, around_,
+                  sends ? group.to_string() : "");
     members_.push_back({std::move(socket), connected});
 }
 
@@ -268,8 +260,8 @@ std::vector<JoinedGroup> Leaf::joined() const {
     if (!options_.output) return joined;
     for (const auto group : options_.groups) joined.push_back({group, options_.sources});
     if (session_ && session_->joins_group()) {
-        for (const auto& [socket, connected, has_left] : members_) {
-            joined.push_back({connected.group, connected.sources});
+        for (const auto& member : members_) {
+            joined.push_back({member.connected.group, member.connected.sources});
         }
     }
     return joined;
@@ -278,7 +270,7 @@ std::vector<JoinedGroup> Leaf::joined() const {
 void Leaf::reload() {
     service_.reloading();
     try {
-        auto fresh = read_again<LeafOptions>(around_.arguments);
+        const LeafOptions fresh = read_options();
         if (fresh.admission) {
             check_files(fresh.admission->options, fresh.admission->root.has_value());
         }
@@ -290,7 +282,13 @@ void Leaf::reload() {
     service_.reloaded();
 }
 
-// What is sent goes to the one group that was joined for it.
+LeafOptions Leaf::read_options() const {
+    return keeper_ ? read_again<RepairOptions>(around_.arguments).leaf
+                   : read_again<LeafOptions>(around_.arguments);
+}
+
+// What is sent goes to the one group that was joined for it, and the lines of a feed are what it
+// began with.
 SettingsChange Leaf::take_over(const LeafOptions& fresh) {
     auto& settings = options_.common.settings;
     const auto& given = fresh.common.settings;
@@ -303,7 +301,7 @@ SettingsChange Leaf::take_over(const LeafOptions& fresh) {
         }
         return change;
     }
-    if (session_) return app::take_over(settings, given, {});
+    if (session_ || feed_) return app::take_over(settings, given, {});
     auto change = app::take_over(settings, given, {"join", "source", "exclude"});
     const auto mode = options_.sources.mode();
     options_.groups = fresh.groups;
@@ -362,6 +360,7 @@ std::string_view Leaf::run() {
     const auto should_stop = [this](Instant now) { return reason_to_end(now); };
     try {
         if (subscriber_) return subscriber_->run(should_stop);
+        if (feed_) return feed_->run(should_stop);
     } catch (const Failure& failure) {
         failure_ = failure.what();
         return "error";
@@ -375,12 +374,17 @@ std::string_view Leaf::run() {
 
 std::string_view Leaf::reason_to_end(Instant now) {
     state_.refresh(now);
-    ticker_->tick(now, subscriber_ ? std::optional(subscriber_->taken()) : std::nullopt);
+    ticker_->tick(now, options_.output ? std::optional(taken()) : std::nullopt);
     if (around_.signals.asked_to_stop()) return "signal";
     if (around_.signals.asked_to_reload()) reload();
     if (options_.duration && now - joined_ >= *options_.duration) return "duration";
     if (session_) {
         if (const auto ended = session_->ended(); !ended.empty()) return ended;
+        if (feed_) {
+            if (const auto said = session_->socket().history_begins()) {
+                feed_->history_begins(*said);
+            }
+        }
     }
     return look_at_sending();
 }
@@ -397,7 +401,7 @@ std::string_view Leaf::look_at_sending() {
                          {"octets", input_->octets()}});
     around_.report.text(fmt::format("has sent all: {} datagrams, {} octets",
                                     grouped(publisher.handed_over()), grouped(input_->octets())));
-    return subscriber_ ? "" : "end_of_input";
+    return options_.output ? "" : "end_of_input";
 }
 
 void Leaf::end(std::string_view reason) {
@@ -415,16 +419,20 @@ void Leaf::end(std::string_view reason) {
     for (auto& member : members_) member.socket.close();
     finish_output();
     const Status status = runtime_.status();
+    const Summary summary = summary_of(status);
+    feed_.reset();  // what it holds is the port's
+    keeper_.reset();
     if (session_) session_->close();
     runtime_.stop();
-    tell(Role::leaf, summary_of(status), around_.report);
+    tell(Role::leaf, summary, around_.report);
     if (const auto said = complaint(status, reason)) throw Failure(*said);
 }
 
 void Leaf::finish_output() {
-    if (failure_ || !subscriber_) return;
+    if (failure_) return;
     try {
-        subscriber_->finish();
+        if (subscriber_) subscriber_->finish();
+        if (feed_) feed_->finish();
     } catch (const Failure& failure) {
         failure_ = failure.what();
     }
@@ -432,6 +440,9 @@ void Leaf::finish_output() {
 
 std::optional<std::string> Leaf::complaint(const Status& status, std::string_view reason) const {
     if (failure_) return failure_;
+    if (reason == "gap") {
+        return "stopped at a gap, as --on-gap stop says; with --repair there are fewer";
+    }
     if (session_) {
         if (auto said = session_->complaint()) return said;
     }
@@ -452,27 +463,40 @@ void Leaf::tell_health(const Status& status) {
     for (auto& member : members_) {
         const auto id = static_cast<std::uint32_t>(member.socket.id());
         for (const auto& membership : status.memberships) {
-            if (membership.socket == id) member.connected.health = membership.health;
+            if (membership.socket != id) continue;
+            member.connected.health = membership.health;
+            member.first_datagram_at = membership.first_datagram_at;
         }
     }
 }
 
-Summary Leaf::summary_of(Status status) const {
+Ticker::Taken Leaf::taken() const {
+    if (subscriber_) return subscriber_->taken();
+    return feed_ ? feed_->taken() : Ticker::Taken{};
+}
+
+Summary Leaf::summary_of(Status status) {
     Summary summary{.seconds = members_.empty() ? 0 : seconds_between(joined_, status.taken_at),
                     .port = std::move(status.ports.at(0)),
-                    .moves_its_own = subscriber_.has_value(),
+                    .moves_its_own = options_.output.has_value(),
                     .moves_besides = input_.has_value(),
                     .workers = std::move(status.workers),
                     .resident_mb = resident_megabytes()};
-    const Ticker::Taken taken = subscriber_ ? subscriber_->taken() : Ticker::Taken{};
-    summary.port.counters.delivered = taken.datagrams;
-    summary.port.counters.delivered_bytes = taken.octets;
-    const double flowed = subscriber_ ? subscriber_->seconds_of_flow() : 0;
-    summary.packets_per_second = per_second(taken.datagrams, flowed);
-    summary.bits_per_second = per_second(taken.octets, flowed) * 8;
+    const auto [datagrams, octets] = taken();
+    summary.port.counters.delivered = datagrams;
+    summary.port.counters.delivered_bytes = octets;
+    const double flowed = subscriber_ ? subscriber_->seconds_of_flow()
+                          : feed_     ? feed_->seconds_of_flow()
+                                      : 0;
+    summary.packets_per_second = per_second(datagrams, flowed);
+    summary.bits_per_second = per_second(octets, flowed) * 8;
+    if (feed_) summary.feed_taken = feed_->facts();
+    summary.repairs = std::move(status.repairs);
+    summary.further_ports.assign(status.ports.begin() + 1, status.ports.end());
     for (std::size_t i = 0; i < members_.size(); ++i) {
         summary.joins.push_back(members_[i].connected);
-        const auto first = subscriber_ ? subscriber_->first_of_join(i) : std::nullopt;
+        const auto first =
+            subscriber_ ? subscriber_->first_of_join(i) : members_[i].first_datagram_at;
         if (first) {
             summary.joins[i].first_datagram_ms = milliseconds_between(summary.joins[i].at, *first);
         }
@@ -480,17 +504,26 @@ Summary Leaf::summary_of(Status status) const {
     return summary;
 }
 
-}  // namespace
-
-int run_leaf(const LeafOptions& options, Surroundings& surroundings) {
+int run_and_keep(const LeafOptions& options, const FeedServing* serving,
+                 Surroundings& surroundings) {
     if (options.output) Output::check(*options.output);
     if (options.admission) {
         check_files(options.admission->options, options.admission->root.has_value());
     }
-    Leaf leaf(options, surroundings);
+    Leaf leaf(options, serving, surroundings);
     leaf.join();
     leaf.end(leaf.run());
     return kExitDone;
+}
+
+}  // namespace
+
+int run_leaf(const LeafOptions& options, Surroundings& surroundings) {
+    return run_and_keep(options, nullptr, surroundings);
+}
+
+int run_repair(const RepairOptions& options, Surroundings& surroundings) {
+    return run_and_keep(options.leaf, &options.serving, surroundings);
 }
 
 }  // namespace joinleaf::app

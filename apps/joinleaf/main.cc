@@ -1,4 +1,4 @@
-// The program joinleaf: root, leaf, tell, stat, doctor and demo.
+// The program joinleaf: root, leaf, repair, tell, stat, doctor and demo.
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/run.h>
@@ -66,6 +66,10 @@ struct Start {
     }
     int operator()(const LeafOptions& options) const {
         return run(options, say(options.common, "leaf", options.output == "-"), run_leaf);
+    }
+    int operator()(const RepairOptions& options) const {
+        const auto& leaf = options.leaf;
+        return run(options, say(leaf.common, "repair", leaf.output == "-"), run_repair);
     }
     int operator()(const TellOptions& options) const {
         try {

@@ -1,9 +1,4 @@
-// The command line: what CLI11 collects as text, and the checks that turn it into options.
-#include <apps/joinleaf/command_line.h>
-#include <apps/joinleaf/config.h>
-#include <apps/joinleaf/help.h>
-#include <apps/joinleaf/manual.h>
-#include <apps/joinleaf/options_doctor.h>
+// The checks that turn what was typed into options.
 #include <apps/joinleaf/typed.h>
 #include <fmt/ranges.h>
 #include <net/vlan.h>
@@ -16,49 +11,11 @@ namespace {
 constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kMegabyte = 1'000'000;
 
-const std::string& needed(const Typed::Text& text, std::string_view option,
-                          std::string_view example) {
-    if (!text || text->empty()) {
-        throw WrongUse(fmt::format("{0} is missing; add it, as in {0} {1}", option, example));
-    }
-    return *text;
-}
-
-std::uint64_t whole(const Typed::Text& text, std::string_view option, std::uint64_t least,
-                    std::uint64_t most, std::uint64_t unset) {
-    return text ? valid(parse_whole(option, *text, least, most)) : unset;
-}
-
 constexpr std::uint64_t kLongestSleepUs = std::chrono::microseconds(kLongestIdleSleep).count();
 /// As Linux numbers them at most.
 constexpr std::uint64_t kMostProcesses = 1U << 22U;
 /// More than any NIC has.
 constexpr std::uint64_t kMostQueues = 1024;
-
-CommonOptions common_options(const Typed& typed, Complaints& wrong) {
-    CommonOptions common;
-    for (const auto& cpu : typed.cpus) {
-        wrong.attempt([&] {
-            common.cpus.push_back(static_cast<unsigned>(valid(parse_whole("--cpu", cpu, 0, 1023))));
-        });
-    }
-    wrong.attempt([&] {
-        common.idle_sleep = std::chrono::microseconds(
-            whole(typed.idle_sleep, "--idle-sleep-us", 0, kLongestSleepUs, 0));
-    });
-    if (typed.eal) {
-        wrong.attempt([&] { common.eal_arguments = valid(parse_words("--eal", *typed.eal)); });
-    }
-    if (typed.metrics) {
-        wrong.attempt([&] { common.metrics = local_endpoint("--metrics", *typed.metrics); });
-    }
-    common.json = typed.json;
-    common.quiet = typed.quiet;
-    if (typed.state) {
-        wrong.attempt([&] { common.state = needed(typed.state, "--state", "/run/leaf.state"); });
-    }
-    return common;
-}
 
 PortOptions port_options(const Typed& typed, Complaints& wrong) {
     PortOptions port;
@@ -106,7 +63,7 @@ Publishing publishing_options(const Typed& typed, std::string input, std::uint16
                               Complaints& wrong) {
     Publishing publishing{.input = std::move(input), .udp_checksum = !typed.no_udp_checksum};
     wrong.attempt(
-        [&] { publishing.packets_per_second = whole(typed.rate, "--rate", 1, 1'000'000'000, 0); });
+        [&] { publishing.packets_per_second = whole(typed.rate, "--rate", 1, kHighestRate, 0); });
     if (typed.bit_rate) {
         wrong.attempt([&] {
             publishing.bits_per_second = valid(parse_bit_rate("--bit-rate", *typed.bit_rate));
@@ -133,6 +90,73 @@ void refuse_without_sending(const Typed& typed, std::string_view option) {
 
 std::uint8_t scope_of(const Typed& typed, std::uint8_t unset) {
     return static_cast<std::uint8_t>(whole(typed.scope, "--scope", 0, 255, unset));
+}
+
+/// A leaf that sends: to its root or to the group of its one join.
+void check_sending(const Typed& typed, const LeafOptions& leaf) {
+    if (leaf.admission) return;
+    if (typed.joins.size() > 1) throw WrongUse("--send goes to one group; give one --join");
+    if (leaf.groups.empty()) return;  // what was given is none, which is told already
+    if (!typed.sources.empty() || leaf.groups.at(0).group.is_source_specific()) {
+        throw WrongUse(fmt::format(
+            "--send: {} makes this source-specific, where no leaf sends; publish with `joinleaf "
+            "root`, or join another group without --source",
+            typed.sources.empty() ? "232.0.0.0/8" : "--source"));
+    }
+}
+
+/// What is of no use to a leaf that only sends, or does not send.
+void refuse_one_way(const Typed& typed) {
+    if (!typed.send) {
+        refuse_without_sending(typed, "--send");
+        if (typed.scope) throw WrongUse("--scope is for what is sent; add --send FILE");
+    }
+    if (!typed.output) {
+        if (typed.count) throw WrongUse("--count is for what is received; add --output");
+        if (!typed.excludes.empty()) {
+            throw WrongUse("--exclude is for what is received; add --output");
+        }
+    }
+}
+
+}  // namespace
+
+const std::string& needed(const Typed::Text& text, std::string_view option,
+                          std::string_view example) {
+    if (!text || text->empty()) {
+        throw WrongUse(fmt::format("{0} is missing; add it, as in {0} {1}", option, example));
+    }
+    return *text;
+}
+
+std::uint64_t whole(const Typed::Text& text, std::string_view option, std::uint64_t least,
+                    std::uint64_t most, std::uint64_t unset) {
+    return text ? valid(parse_whole(option, *text, least, most)) : unset;
+}
+
+CommonOptions common_options(const Typed& typed, Complaints& wrong) {
+    CommonOptions common;
+    for (const auto& cpu : typed.cpus) {
+        wrong.attempt([&] {
+            common.cpus.push_back(static_cast<unsigned>(valid(parse_whole("--cpu", cpu, 0, 1023))));
+        });
+    }
+    wrong.attempt([&] {
+        common.idle_sleep = std::chrono::microseconds(
+            whole(typed.idle_sleep, "--idle-sleep-us", 0, kLongestSleepUs, 0));
+    });
+    if (typed.eal) {
+        wrong.attempt([&] { common.eal_arguments = valid(parse_words("--eal", *typed.eal)); });
+    }
+    if (typed.metrics) {
+        wrong.attempt([&] { common.metrics = valid(parse_local("--metrics", *typed.metrics)); });
+    }
+    common.json = typed.json;
+    common.quiet = typed.quiet;
+    if (typed.state) {
+        wrong.attempt([&] { common.state = needed(typed.state, "--state", "/run/leaf.state"); });
+    }
+    return common;
 }
 
 RootOptions root_options(const Typed& typed, Complaints& wrong) {
@@ -164,38 +188,13 @@ RootOptions root_options(const Typed& typed, Complaints& wrong) {
     } else {
         wrong.attempt([&] { refuse_without_sending(typed, "--input"); });
     }
+    wrong.attempt([&] { root.feed = feed_publishing(typed, root); });
+    if (root.feed) root.publishing->packets_per_second = 0;  // its rate is one of messages
     if (root.admission) {
         root.admission->options.session.scope = root.scope;
         root.admission->options.linger = root.linger;
     }
     return root;
-}
-
-/// A leaf that sends: to its root or to the group of its one join.
-void check_sending(const Typed& typed, const LeafOptions& leaf) {
-    if (leaf.admission) return;
-    if (typed.joins.size() > 1) throw WrongUse("--send goes to one group; give one --join");
-    if (leaf.groups.empty()) return;  // what was given is none, which is told already
-    if (!typed.sources.empty() || leaf.groups.at(0).group.is_source_specific()) {
-        throw WrongUse(fmt::format(
-            "--send: {} makes this source-specific, where no leaf sends; publish with `joinleaf "
-            "root`, or join another group without --source",
-            typed.sources.empty() ? "232.0.0.0/8" : "--source"));
-    }
-}
-
-/// What is of no use to a leaf that only sends, or does not send.
-void refuse_one_way(const Typed& typed) {
-    if (!typed.send) {
-        refuse_without_sending(typed, "--send");
-        if (typed.scope) throw WrongUse("--scope is for what is sent; add --send FILE");
-    }
-    if (!typed.output) {
-        if (typed.count) throw WrongUse("--count is for what is received; add --output");
-        if (!typed.excludes.empty()) {
-            throw WrongUse("--exclude is for what is received; add --output");
-        }
-    }
 }
 
 LeafOptions leaf_options(const Typed& typed, Complaints& wrong) {
@@ -232,6 +231,7 @@ LeafOptions leaf_options(const Typed& typed, Complaints& wrong) {
         leaf.publishing = publishing_options(typed, std::move(input), leaf.port.mtu, wrong);
     }
     wrong.attempt([&] { leaf.scope = scope_of(typed, leaf.scope); });
+    wrong.attempt([&] { leaf.feed = feed_receiving(typed, leaf); });
     if (typed.count) {
         wrong.attempt(
             [&] { leaf.count = valid(parse_whole("--count", *typed.count, 1, kNoLimit)); });
@@ -272,401 +272,8 @@ DemoOptions demo_options(const Typed& typed, Complaints& wrong) {
             whole(typed.size, "--size", 1, 100'000, demo.file_octets / kMegabyte) * kMegabyte;
     });
     wrong.attempt(
-        [&] { demo.packets_per_second = whole(typed.rate, "--rate", 1, 1'000'000'000, 0); });
+        [&] { demo.packets_per_second = whole(typed.rate, "--rate", 1, kHighestRate, 0); });
     return demo;
-}
-
-/// An option whose value is kept as text; `form` is how the value is written in the help.
-template <class Target>
-void add(CLI::App& app, const char* group, const char* name, Target& target, const char* form,
-         const char* description) {
-    app.add_option(name, target, description)->group(group)->option_text(form);
-}
-
-void add_flag(CLI::App& app, const char* group, const char* name, bool& target,
-              const char* description) {
-    app.add_flag(name, target, description)->group(group);
-}
-
-void add_port(CLI::App& app, Typed& typed) {
-    constexpr auto kPort = "Port";
-    add(app, kPort, "--port", typed.port, "PORT (needed)", "the port; see `joinleaf --help`");
-    add(app, kPort, "--address", typed.address, "IP/LEN (needed)",
-        "the port's own IPv4 address, as in 10.0.0.11/24");
-    add(app, kPort, "--gateway", typed.gateway, "IP",
-        "router for unicast beyond the subnet, as in 10.0.0.1");
-    add(app, kPort, "--vlan", typed.vlan, "ID", "VLAN tag, or outer and inner as in 100.200");
-    add(app, kPort, "--mtu", typed.mtu, "OCTETS", "largest IPv4 packet; 1500 unless given");
-    add(app, kPort, "--queues", typed.queues, "N",
-        "queues each way, each with a worker and a CPU; 1 unless given");
-}
-
-constexpr auto kRun = "How it runs";
-
-void add_run(CLI::App& app, Typed& typed) {
-    add(app, kRun, "--cpu", typed.cpus, "N...",
-        "CPU of each polling worker; the last ones unless given");
-    add(app, kRun, "--idle-sleep-us", typed.idle_sleep, "US",
-        "a worker with nothing to do sleeps so long between looks; 0");
-    add(app, kRun, "--eal", typed.eal, "\"ARGS\"", "more arguments for DPDK's EAL");
-    add_flag(app, kRun, "--json", typed.json,
-             "events and a summary as JSON lines on standard output");
-    add_flag(app, kRun, "--quiet", typed.quiet, "errors alone (with --json: no status lines)");
-    add(app, kRun, "--config", typed.config, "FILE",
-        "options from a TOML file, by their names; what is typed wins");
-    add_flag(app, kRun, "--print-config", typed.print_config,
-             "show what is in force, as such a file, and end");
-    app.set_help_flag("-h,--help", "this text")->group(kRun);
-}
-
-void add_metrics(CLI::App& app, Typed& typed) {
-    add(app, kRun, "--metrics", typed.metrics, "IP:PORT",
-        "let Prometheus ask there, at http://IP:PORT/metrics");
-}
-
-void add_state(CLI::App& app, Typed& typed) {
-    add(app, kRun, "--state", typed.state, "FILE",
-        "note what is joined here, for the next start after a crash");
-}
-
-void add_tls(CLI::App& app, Typed& typed, const char* who_dials) {
-    constexpr auto kTls = "TLS 1.3 for admission";
-    add(app, kTls, "--tls-psk", typed.tls_psk, "FILE", "pre-shared keys, a line IDENTITY:HEX each");
-    add(app, kTls, "--tls-identity", typed.tls_identity, "ID",
-        fmt::format("which of them to show ({}); the only one unless given", who_dials).c_str());
-    add(app, kTls, "--tls-cert", typed.tls_cert, "FILE", "or certificates: one's own, PEM");
-    add(app, kTls, "--tls-key", typed.tls_key, "FILE", "its key, PEM");
-    add(app, kTls, "--tls-ca", typed.tls_ca, "FILE", "whose certificates are believed, PEM");
-    add(app, kTls, "--tls-peer", typed.tls_peer, "NAME",
-        fmt::format("the name to find in the other's ({})", who_dials).c_str());
-}
-
-void add_root_admission(CLI::App& app, Typed& typed) {
-    constexpr auto kWho = "Who may listen (without these: whoever joins the group)";
-    add(app, kWho, "--listen", typed.listen, "IP:PORT", "let leaves in that ask here, by TCP");
-    add(app, kWho, "--invite", typed.invites, "IP:PORT...",
-        "invite the leaves that listen there, again until they come");
-    add(app, kWho, "--policy", typed.policy, "FILE", "whom to let in (TOML); all unless given");
-    add(app, kWho, "--scheme", typed.scheme, "NAME",
-        "rooted (default), or rooted-control: all hear all");
-    add(app, kWho, "--fan-out", typed.fan_out, "WAY",
-        "multicast (default), or replicate: a unicast copy for each leaf");
-    add(app, kWho, "--name", typed.name, "NAME", "what this root calls itself");
-    add(app, kWho, "--dead-after", typed.dead_after, "SECONDS",
-        "a leaf silent for so long is gone; 3 unless given");
-    add(app, kWho, "--wait-leaves", typed.wait_leaves, "N", "publish when N leaves have joined");
-    add(app, kWho, "--output", typed.output, "FILE|-|null",
-        "where what leaves send is written: a file, - or null");
-    add(app, kWho, "--commands", typed.commands, "PATH|-",
-        "take commands (expel ...) by a Unix socket, or from standard input");
-    add_tls(app, typed, "--invite");
-}
-
-void add_leaf_admission(CLI::App& app, Typed& typed) {
-    constexpr auto kWho = "Being let in by a root (in place of --join)";
-    add(app, kWho, "--root", typed.root, "IP:PORT", "ask the root that listens there, by TCP");
-    add(app, kWho, "--listen", typed.listen, "IP:PORT", "or wait here for a root's invitation");
-    add(app, kWho, "--name", typed.name, "NAME", "what this leaf calls itself");
-    add(app, kWho, "--caller-data", typed.caller_data, "TEXT", "goes with the request (--root)");
-    add_tls(app, typed, "--root");
-}
-
-void add_pace(CLI::App& app, const char* group, Typed& typed) {
-    add(app, group, "--chunk", typed.chunk, "OCTETS",
-        "payload of a datagram; the most that fits unless given");
-    add(app, group, "--rate", typed.rate, "PPS",
-        "datagrams a second; as fast as the port takes unless given");
-    add(app, group, "--bit-rate", typed.bit_rate, "BPS",
-        "bits a second on the wire, as in 500M or 2.5G; no limit");
-    add_flag(app, group, "--no-udp-checksum", typed.no_udp_checksum, "send UDP checksum 0");
-}
-
-void add_root(CLI::App& app, Typed& typed) {
-    constexpr auto kWhat = "What to publish";
-    add(app, kWhat, "--group", typed.group, "GROUP:PORT (needed)",
-        "multicast group and UDP port, as in 239.1.1.1:5000");
-    add(app, kWhat, "--input", typed.input, "FILE|-",
-        "needed unless --output: a file, or - for standard input");
-    add_pace(app, kWhat, typed);
-    add(app, kWhat, "--scope", typed.scope, "N",
-        "0 this host only, 1 no router (default), n: n-1 routers");
-    add(app, kWhat, "--linger-ms", typed.linger, "MS",
-        "keep the port open this long after the last one; 100");
-    add_root_admission(app, typed);
-    add_port(app, typed);
-    add_metrics(app, typed);
-    add_run(app, typed);
-    add_state(app, typed);
-}
-
-void add_leaf(CLI::App& app, Typed& typed) {
-    constexpr auto kWhat = "What to receive";
-    constexpr auto kIgmp = "IGMP";
-    add(app, kWhat, "--join", typed.joins, "GROUP:PORT...",
-        "multicast group and UDP port, as in 239.1.1.1:5000");
-    add(app, kWhat, "--source", typed.sources, "IP...",
-        "only from these senders (needed in 232.0.0.0/8)");
-    add(app, kWhat, "--exclude", typed.excludes, "IP...", "from all senders but these");
-    add(app, kWhat, "--output", typed.output, "FILE|-|null",
-        "needed unless --send: a file, - for standard output, or null");
-    add(app, kWhat, "--count", typed.count, "N", "stop after N datagrams");
-    add(app, kWhat, "--duration", typed.duration, "SECONDS", "stop this long after the join");
-    constexpr auto kSend = "What to send";
-    add(app, kSend, "--send", typed.send, "FILE|-", "a file, or - for standard input");
-    add_pace(app, kSend, typed);
-    add(app, kSend, "--scope", typed.scope, "N",
-        "with --join: 0 this host only, 1 no router (default)");
-    add_leaf_admission(app, typed);
-    add_port(app, typed);
-    add(app, kIgmp, "--robustness", typed.robustness, "N",
-        "how often a change is reported, 1 to 7; 2 unless given");
-    add(app, kIgmp, "--minimum-igmp-version", typed.igmp_version, "N",
-        "ignore queriers older than this, 1 to 3; 1 unless given");
-    add_flag(app, kIgmp, "--require-router-alert", typed.require_router_alert,
-             "ignore queries without the Router Alert option");
-    add_metrics(app, typed);
-    add_run(app, typed);
-    add_state(app, typed);
-}
-
-void add_tell(CLI::App& app, Typed& typed) {
-    // The words of kTellFooter explain them.
-    app.add_option("PATH", typed.path)->group("");
-    app.add_option("COMMAND", typed.words)->group("");
-    app.set_help_flag("-h,--help", "this text")->group("How it runs");
-}
-
-void add_stat(CLI::App& app, Typed& typed) {
-    constexpr auto kWhom = "Whom to look at";
-    constexpr auto kHow = "How to show it";
-    app.add_option("PATH", typed.path)->group("");
-    add(app, kWhom, "--pid", typed.pid, "N", "the process; needed when several run");
-    add(app, kHow, "--interval", typed.interval, "SECONDS", "between two looks; 1 unless given");
-    add_flag(app, kHow, "--once", typed.once, "text, once; likewise where output is no terminal");
-    add_flag(app, kHow, "--json", typed.json, "all that is known, once, as one JSON object");
-    app.set_help_flag("-h,--help", "this text")->group(kHow);
-}
-
-void add_demo(CLI::App& app, Typed& typed) {
-    constexpr auto kWhat = "What to show";
-    add(app, kWhat, "--size", typed.size, "MB", "size of the file in megabytes; 256 unless given");
-    add(app, kWhat, "--rate", typed.rate, "PPS",
-        "datagrams a second; unless given, what the slower leaf holds");
-    add_run(app, typed);
-}
-
-void add_doctor(CLI::App& app, Typed& typed) {
-    constexpr auto kPort = "Port";
-    add(app, kPort, "--port", typed.port, "PORT",
-        "the port to look at; the host alone unless given");
-    add(app, kPort, "--address", typed.address, "IP/LEN",
-        "open it with this address and listen, as in 10.0.0.11/24");
-    add(app, kPort, "--vlan", typed.vlan, "ID", "VLAN tag, or outer and inner as in 100.200");
-    add(app, kPort, "--mtu", typed.mtu, "OCTETS", "largest IPv4 packet wanted; 1500 unless given");
-    add(app, kPort, "--querier-wait", typed.querier_wait, "SECONDS",
-        "how long a querier may take to ask; 130 unless given");
-    add_run(app, typed);
-}
-
-CLI::App* add_command(CLI::App& app, const char* name, const char* description, const char* usage,
-                      std::string_view footer) {
-    auto* command = app.add_subcommand(name, description)->group("Commands");
-    command->set_help_flag();  // add_run() puts it at the end
-    command->formatter(std::make_shared<HelpFormatter>(usage));
-    command->footer(std::string(footer));
-    return command;
-}
-
-/// What CLI11 complains of, in our words.
-std::string in_our_words(const CLI::ParseError& error) {
-    const std::string said = error.what();
-    const auto colon = said.rfind(": ");
-    if (colon == std::string::npos) return said;
-    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-        return fmt::format("'{}' is not expected here", said.substr(colon + 2));
-    }
-    if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
-        const bool twice = said.find("received") != std::string::npos;
-        return fmt::format("{}: {}", said.substr(0, colon),
-                           twice ? "give it once" : "its value is missing");
-    }
-    return said;
-}
-
-/// What is wrong as our one line.
-Message complaint(std::string_view command, std::string_view what) {
-    return {kExitWrongUse,
-            fmt::format("joinleaf {0}: {1}; `joinleaf {0} --help` tells more", command, what)};
-}
-
-Message complaint(const CLI::App& app, const std::vector<std::string>& arguments,
-                  std::string_view what) {
-    const auto chosen = app.get_subcommands();
-    if (!chosen.empty()) return complaint(chosen.front()->get_name(), what);
-    if (arguments.empty()) {
-        return {
-            kExitWrongUse,
-            "joinleaf: say what to do: root, leaf, tell, stat, doctor or demo; `joinleaf --help` tells "
-            "more"};
-    }
-    return {kExitWrongUse, fmt::format("joinleaf: '{}' is not a command; begin with root, leaf, "
-                                       "tell, stat, doctor or demo; `joinleaf --help` tells more",
-                                       arguments.front())};
-}
-
-/// `joinleaf --config FILE` is the command that FILE names.
-Parsed<std::vector<std::string>> with_command_of_file(std::vector<std::string> arguments) {
-    constexpr std::string_view kOption = "--config";
-    constexpr std::string_view kJoined = "--config=";
-    if (arguments.empty()) return arguments;
-    std::string file;
-    if (arguments.front().starts_with(kJoined)) {
-        file = arguments.front().substr(kJoined.size());
-    } else if (arguments.front() == kOption && arguments.size() > 1) {
-        file = arguments[1];
-    } else {
-        return arguments;
-    }
-    auto command = command_of_config(file);
-    if (!command) return tl::unexpected(command.error());
-    arguments.insert(arguments.begin(), *std::move(command));
-    return arguments;
-}
-
-/// The options of the command that was chosen, as far as they are right.
-Invocation options_of(const CLI::App& command, const Typed& typed, Complaints& wrong) {
-    const auto& name = command.get_name();
-    if (name == "root") return root_options(typed, wrong);
-    if (name == "leaf") return leaf_options(typed, wrong);
-    if (name == "demo") return demo_options(typed, wrong);
-    if (name == "doctor") {
-        DoctorOptions doctor{.common = common_options(typed, wrong)};
-        wrong.attempt([&] { doctor = doctor_options(typed, doctor.common); });
-        return doctor;
-    }
-    if (name == "stat") {
-        StatOptions stat;
-        wrong.attempt([&] { stat = stat_options(typed); });
-        return stat;
-    }
-    TellOptions tell;
-    wrong.attempt([&] { tell = tell_options(typed); });
-    return tell;
-}
-
-struct Settle {
-    Settings settings;
-
-    void operator()(RootOptions& options) { options.common.settings = std::move(settings); }
-    void operator()(LeafOptions& options) { options.common.settings = std::move(settings); }
-    void operator()(DemoOptions& options) { options.common.settings = std::move(settings); }
-    void operator()(DoctorOptions& options) { options.common.settings = std::move(settings); }
-    void operator()(TellOptions& /*no settings*/) {}
-    void operator()(StatOptions& /*no settings*/) {}
-    void operator()(Message& /*no settings*/) {}
-};
-
-/// What was typed, and then what the file says besides.
-Invocation settle(CLI::App& command, const Typed& typed) {
-    Settings settings = typed_settings(command);
-    ConfigErrors errors;
-    if (typed.config) {
-        settings.file = *typed.config;
-        errors = read_config(*typed.config, command, settings);
-    }
-    Complaints wrong;
-    Invocation invocation = Message{};
-    if (!errors.is_unreadable) invocation = options_of(command, typed, wrong);
-    if (typed.config) {
-        for (const auto& what : wrong.all()) add_error(errors, what, command, settings);
-        if (!errors.all.empty()) {
-            return Message{kExitWrongUse, text_of(errors, command.get_name(), *typed.config)};
-        }
-    } else if (!wrong.all().empty()) {
-        return complaint(command.get_name(), wrong.all().front());
-    }
-    if (typed.print_config) return Message{kExitDone, print_config(command, settings)};
-    std::visit(Settle{std::move(settings)}, invocation);
-    return invocation;
-}
-
-}  // namespace
-
-struct CommandLine::Parts {
-    Typed typed;
-    CLI::App app{"joinleaf: multipoint sockets on DPDK. A root publishes, leaves join and receive.",
-                 "joinleaf"};
-};
-
-CommandLine::CommandLine() : parts_(std::make_unique<Parts>()) {
-    auto& [typed, app] = *parts_;
-    app.formatter(std::make_shared<HelpFormatter>("joinleaf COMMAND [options]"));
-    app.footer(std::string(kProgramFooter));
-    app.set_help_flag("-h,--help", "this text");
-    app.set_version_flag("--version", "joinleaf " JOINLEAF_VERSION, "the version");
-    app.add_option("--config", typed.config, "run the command that this file names")
-        ->option_text("FILE");
-    app.add_option("--completion", typed.completion, "completion of words for a shell: bash")
-        ->option_text("SHELL");
-    app.add_flag("--man", typed.man, "the man page")->group("");
-    app.require_subcommand(1);
-
-    auto* root =
-        add_command(app, "root", "publish a file or a stream to a multicast group",
-                    "joinleaf root --port PORT --address IP/LEN --group GROUP:PORT\n"
-                    "                     {--input FILE|- | --output FILE|-|null} [options]",
-                    kRootFooter);
-    add_root(*root, typed);
-    auto* leaf = add_command(
-        app, "leaf", "join a multicast group or a root's session, and write what arrives",
-        "joinleaf leaf --port PORT --address IP/LEN {--join GROUP:PORT | --root IP:PORT |\n"
-        "                     --listen IP:PORT} {--output FILE|-|null | --send FILE|-} [options]",
-        kLeafFooter);
-    add_leaf(*leaf, typed);
-    auto* tell = add_command(app, "tell", "tell a running root to expel a leaf, and the like",
-                             "joinleaf tell PATH COMMAND", kTellFooter);
-    add_tell(*tell, typed);
-    auto* stat = add_command(app, "stat", "look at a running root or leaf",
-                             "joinleaf stat [PATH] [options]", kStatFooter);
-    add_stat(*stat, typed);
-    auto* demo = add_command(app, "demo", "a root and two leaves on this machine, no NIC needed",
-                             "joinleaf demo [options]", kDemoFooter);
-    add_demo(*demo, typed);
-    auto* doctor =
-        add_command(app, "doctor", "whether this host and a port of it are fit to run",
-                    "joinleaf doctor [--port PORT [--address IP/LEN]] [options]", kDoctorFooter);
-    add_doctor(*doctor, typed);
-}
-
-CommandLine::~CommandLine() = default;
-
-CLI::App& CommandLine::app() noexcept { return parts_->app; }
-
-Invocation CommandLine::parse(const std::vector<std::string>& typed_words) {
-    auto& [typed, app] = *parts_;
-    const auto arguments = with_command_of_file(typed_words);
-    if (!arguments) return Message{kExitWrongUse, arguments.error()};
-    try {
-        app.parse(std::vector<std::string>(arguments->rbegin(), arguments->rend()));
-    } catch (const CLI::CallForHelp&) {
-        return Message{kExitDone, app.help()};
-    } catch (const CLI::CallForVersion& version) {
-        return Message{kExitDone, std::string(version.what()) + "\n"};
-    } catch (const CLI::ParseError& error) {
-        if (typed.man) return Message{kExitDone, man_page(app)};
-        if (typed.completion == "bash") return Message{kExitDone, bash_completion(app)};
-        if (typed.completion) {
-            return Message{kExitWrongUse, fmt::format("joinleaf: --completion: '{}' will not do; "
-                                                      "use bash",
-                                                      *typed.completion)};
-        }
-        return complaint(app, *arguments, in_our_words(error));
-    }
-    return settle(*app.get_subcommands().front(), typed);
-}
-
-Invocation parse_command_line(const std::vector<std::string>& arguments) {
-    return CommandLine().parse(arguments);
 }
 
 }  // namespace joinleaf::app

@@ -1,9 +1,13 @@
-// What a person asked for on the command line, checked: the commands root, leaf, tell, stat, doctor
-// and demo. Pure.
+// What a person asked for on the command line, checked: the commands root, leaf, repair, tell, stat,
+// doctor and demo.
 #pragma once
 
+#include <apps/joinleaf/feed_files/message_sink.h>
+#include <apps/joinleaf/feed_files/message_source.h>
+#include <apps/joinleaf/feed_files/pace.h>
 #include <joinleaf/address.h>
 #include <joinleaf/clock.h>
+#include <joinleaf/feed_receiver.h>
 #include <joinleaf/runtime.h>
 #include <joinleaf/source_filter.h>
 #include <chrono>
@@ -59,6 +63,37 @@ struct Publishing {
     bool udp_checksum = true;
 };
 
+/// A server of what was lost, and what it keeps.
+struct FeedServing {
+    ControlEndpoint listen;                 ///< of the kernel's, for UDP
+    std::optional<std::uint64_t> messages;  ///< unset: what the library keeps
+    std::optional<std::uint64_t> octets;
+};
+
+/// A sequenced feed, as a root sends it.
+struct FeedPublishing {
+    std::string session;                   ///< empty: named by the time of the start
+    std::vector<GroupEndpoint> lines;      ///< besides the group
+    std::optional<PortOptions> line_port;  ///< that these leave by; none: the first
+    SourceOptions source;
+    Pace pace;
+    // Unset: as the library has it.
+    std::optional<std::uint32_t> flush_at;
+    std::optional<std::chrono::microseconds> delay;
+    std::optional<std::chrono::milliseconds> heartbeat;
+    std::optional<std::chrono::milliseconds> end_for;
+    std::optional<FeedServing> repair;
+};
+
+/// A sequenced feed, as a leaf takes it.
+struct FeedReceiving {
+    FeedReceiverOptions options;  ///< without its lines
+    OutputFormat format = OutputFormat::lengths;
+    std::optional<PortOptions> line_port;  ///< where all lines but the first come; none: the same
+    bool follow = false;                   ///< the next session when one is over
+    bool demanded = false;                 ///< by --framing; else a root may have another
+};
+
 /// A root that decides who may listen.
 struct RootAdmission {
     Scheme scheme = kRootedRooted;
@@ -86,6 +121,7 @@ struct RootOptions {
     GroupEndpoint group;
     std::uint8_t scope = 1;
     std::optional<Publishing> publishing;  ///< unset: this root only receives
+    std::optional<FeedPublishing> feed;    ///< how it is sent; unset: cut into datagrams
     std::chrono::milliseconds linger = kRootLinger;
     std::optional<std::string> output;  ///< of what leaves send: a path, "-" or "null"
     std::optional<RootAdmission> admission;
@@ -97,6 +133,7 @@ struct LeafOptions {
     std::vector<GroupEndpoint> groups;  ///< empty with `admission`: the root names the group
     SourceFilter sources;
     std::optional<LeafAdmission> admission;
+    std::optional<FeedReceiving> feed;
     std::optional<std::string> output;  ///< a path, "-" or "null"; unset: this leaf only sends
     std::optional<Publishing> publishing;
     std::uint8_t scope = 1;  ///< of what is sent to `groups`; a root names its session's own
@@ -109,6 +146,12 @@ struct LeafOptions {
     if (!leaf.publishing) return Direction::receiver_only;
     return leaf.output ? Direction::both : Direction::sender_only;
 }
+
+/// A leaf of a feed that sends again what others have lost.
+struct RepairOptions {
+    LeafOptions leaf;
+    FeedServing serving;
+};
 
 /// One command to a root that runs with --commands.
 struct TellOptions {
@@ -147,8 +190,8 @@ struct Message {
 };
 
 using Invocation =
-    std::variant<RootOptions, LeafOptions, TellOptions, StatOptions, DemoOptions, DoctorOptions,
-                 Message>;
+    std::variant<RootOptions, LeafOptions, RepairOptions, TellOptions, StatOptions, DemoOptions,
+                 DoctorOptions, Message>;
 
 /// Reads the arguments behind the program's name, and the file that --config names. Wrong use
 /// becomes a Message of one line that names the option, what is wrong and the cure; with a file, a

@@ -62,6 +62,17 @@ void Output::append(const Datagram& datagram) {
     filled_ += datagram.copy_to(std::span(collected_).subspan(filled_));
 }
 
+void Output::append(std::span<const std::byte> octets) {
+    if (!fd_) return;
+    while (!octets.empty()) {
+        if (filled_ == collected_.size()) flush();
+        const auto here = octets.first(std::min(octets.size(), collected_.size() - filled_));
+        std::ranges::copy(here, collected_.begin() + static_cast<std::ptrdiff_t>(filled_));
+        filled_ += here.size();
+        octets = octets.subspan(here.size());
+    }
+}
+
 void Output::flush() {
     std::size_t done = 0;
     while (done < filled_) {

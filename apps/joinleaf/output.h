@@ -5,6 +5,7 @@
 #include <joinleaf/receiver.h>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ public:
 
     /// Appends a payload. Errors: throws Failure, which tells the octets that were written.
     void append(const Datagram& datagram);
+    void append(std::span<const std::byte> octets);
     /// Writes what has been collected. Errors: as append().
     void flush();
     /// flush(), and hears the file system's last word. Errors: as append().

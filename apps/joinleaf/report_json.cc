@@ -1,6 +1,6 @@
 // The JSON lines.
 #include <apps/joinleaf/numbers.h>
-#include <apps/joinleaf/report.h>
+#include <apps/joinleaf/report_feed.h>
 
 namespace joinleaf::app {
 namespace {
@@ -155,7 +155,19 @@ Json json_of(const Progress& progress) {
     for (const auto& membership : progress.memberships) {
         json["joins"].push_back(json_of(membership, progress.taken_at));
     }
+    if (progress.feed_sent) add_progress(*progress.feed_sent, json);
+    if (progress.feed_taken) add_progress(*progress.feed_taken, json);
     return json;
+}
+
+/// Of a port that a feed's further lines go by.
+void add_counters(const PortCounters& counters, Json& port) {
+    port["received"] = counters.received;
+    port["transmitted"] = counters.transmitted;
+    port["sent"] = counters.sent;
+    port["delivered"] = counters.delivered;
+    port["missed"] = counters.missed;
+    port["drops"] = json_of(counters.drops);
 }
 
 Json json_of(Role role, const Summary& summary) {
@@ -201,6 +213,13 @@ Json json_of(Role role, const Summary& summary) {
     if (summary.senders) {
         json["senders"] = Json::array();
         for (const auto& sender : *summary.senders) json["senders"].push_back(json_of(sender));
+    }
+    if (summary.feed_sent) json["feed"] = json_of(*summary.feed_sent);
+    if (summary.feed_taken) json["feed"] = json_of(*summary.feed_taken);
+    for (const auto& repair : summary.repairs) json["repairs"].push_back(json_of(repair));
+    for (const auto& port : summary.further_ports) {
+        json["further_ports"].push_back(json_of(port));
+        add_counters(port.counters, json["further_ports"].back());
     }
     return json;
 }

@@ -1,6 +1,6 @@
 // The lines for a person.
 #include <apps/joinleaf/numbers.h>
-#include <apps/joinleaf/report.h>
+#include <apps/joinleaf/report_feed.h>
 #include <controlplane/admission_text.h>
 #include <fmt/format.h>
 
@@ -133,6 +133,12 @@ std::string text_of_left(const LeafFacts& leaf, std::string_view reason) {
 
 std::string text_of(Role role, const Progress& progress) {
     const auto& counters = progress.counters;
+    if (progress.feed_sent || progress.feed_taken) {
+        return fmt::format(
+            "{:4.0f} s  {}  {}  lost {}", progress.seconds,
+            progress.feed_sent ? text_of(*progress.feed_sent) : text_of(*progress.feed_taken),
+            bit_rate(progress.bits_per_second), grouped(losses(counters)));
+    }
     const bool both = counters.sent != 0 && counters.delivered != 0;
     return fmt::format("{:4.0f} s  {}{}  {}  lost {}", progress.seconds, data_moved(role, counters),
                        both ? ", " + moved_besides(role, counters) : "",
@@ -147,10 +153,14 @@ std::vector<std::string> text_of(Role role, const Summary& summary) {
     const std::uint64_t besides =
         role == Role::root ? counters.delivered_bytes : counters.sent_bytes;
     std::vector<std::string> lines;
+    if (const auto& feed = summary.feed_sent) lines = text_of(*feed);
+    if (const auto& feed = summary.feed_taken) lines = text_of(*feed);
+    for (const auto& repair : summary.repairs) lines.push_back(text_of(repair));
     if (summary.moves_its_own) {
-        lines.push_back(fmt::format("{} datagrams, {} octets in {:.2f} s ({} while they flowed)",
-                                    data_moved(role, counters), grouped(octets), summary.seconds,
-                                    rates(summary.packets_per_second, summary.bits_per_second)));
+        lines.push_back(fmt::format(
+            "{} {}, {} octets in {:.2f} s ({} while they flowed)", data_moved(role, counters),
+            summary.feed_taken ? "messages" : "datagrams", grouped(octets), summary.seconds,
+            rates(summary.packets_per_second, summary.bits_per_second)));
     }
     if (summary.moves_besides) {
         lines.push_back(fmt::format("{} datagrams, {} octets", moved_besides(role, counters),

@@ -3,6 +3,7 @@
 #include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/admitter.h>
 #include <apps/joinleaf/failure.h>
+#include <apps/joinleaf/feed_root.h>
 #include <apps/joinleaf/metrics.h>
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/process.h>
@@ -23,15 +24,36 @@ namespace {
 
 constexpr int kLookMs = 20;  // for leaves to join, or for the end
 
-PortOptions port_options(const RootOptions& options) {
-    PortOptions port = options.port;
-    if (options.output) port.buffers = kReceiveBuffers;
-    return port;
+const JoinOptions kSendsOnly{.direction = Direction::sender_only,
+                             .sources = SourceFilter::nothing()};
+
+std::vector<PortOptions> ports_of(const RootOptions& options) {
+    std::vector<PortOptions> ports{options.port};
+    if (options.output) ports[0].buffers = kReceiveBuffers;
+    if (options.feed && options.feed->line_port) ports.push_back(*options.feed->line_port);
+    return ports;
 }
 
 std::optional<Input> open_input(const RootOptions& options) {
-    if (!options.publishing) return {};
+    if (!options.publishing || options.feed) return {};
     return Input::open(options.publishing->input);
+}
+
+std::optional<MessageSource> open_messages(const RootOptions& options) {
+    if (!options.feed) return {};
+    return MessageSource::open(options.publishing->input, options.feed->source);
+}
+
+SenderOptions sender_options(const RootOptions& options) {
+    if (options.feed) return feed_sender_options(*options.publishing, *options.feed);
+    return app::sender_options(options.publishing);
+}
+
+/// What leaves are told, too.
+std::optional<RootAdmission> admission_of(const RootOptions& options) {
+    auto admission = options.admission;
+    if (admission && options.feed) offer_feed(*options.feed, admission->options.session);
+    return admission;
 }
 
 std::unique_ptr<Console> open_console(const RootOptions& options, Reporter& report) {
@@ -51,25 +73,29 @@ std::unique_ptr<Collector> open_collector(Runtime& runtime, const RootOptions& o
 }
 
 /// A publisher without admission: in the group's scheme it is a leaf of the control plane.
-Socket open_publisher(Runtime& runtime, const RootOptions& options) {
-    SocketOptions socket_options{
-        .scheme = kSourceSpecific, .control_role = ControlRole::leaf, .data_role = DataRole::root};
-    socket_options.sender = sender_options(options.publishing);
+Socket open_publisher(Runtime& runtime, const RootOptions& options, std::size_t port,
+                      SenderOptions sender) {
+    SocketOptions socket_options{.scheme = kSourceSpecific,
+                                 .control_role = ControlRole::leaf,
+                                 .data_role = DataRole::root,
+                                 .port = port};
+    socket_options.sender = std::move(sender);
     Socket socket = must(runtime.open(socket_options), "open a socket");
     must(socket.set_scope(options.scope), fmt::format("set the scope to {}", options.scope));
     return socket;
 }
 
-/// Datagrams that the port did not take. Where each becomes a frame for every leaf, frames do not
-/// tell, but what was dropped on the way to the port does: frames, then.
+/// Datagrams that the port did not take. Where each becomes several frames, or the worker makes
+/// them, frames do not tell, but what was dropped on the way to the port does: frames, then.
 std::uint64_t not_sent(const RootOptions& options, const PortCounters& counters,
                        std::uint64_t handed_over) {
     const bool replicates =
         options.admission && options.admission->options.session.fan_out == FanOut::replicate;
-    if (!replicates) return handed_over - counters.sent;
+    if (!replicates && !options.feed) return handed_over - counters.sent;
     std::uint64_t dropped = 0;
-    for (const auto reason : {DropReason::transmit_ring_full, DropReason::no_buffer,
-                              DropReason::link_down, DropReason::oversized}) {
+    for (const auto reason :
+         {DropReason::transmit_ring_full, DropReason::no_buffer, DropReason::link_down,
+          DropReason::oversized, DropReason::line_queue_full}) {
         dropped += counters.drops[static_cast<std::size_t>(reason)];
     }
     return dropped;
@@ -82,10 +108,12 @@ public:
         : options_(options),
           around_(surroundings),
           input_(open_input(options)),
+          messages_(open_messages(options)),
           console_(open_console(options, surroundings.report)),
           state_(options.common, options.port, surroundings.report),
-          runtime_(start_one_port(Role::root, options.common, port_options(options), surroundings)),
-          metrics_(serve_metrics(options.common, runtime_, surroundings.report)) {}
+          runtime_(start_ports(Role::root, options.common, ports_of(options), surroundings)),
+          metrics_(serve_metrics(options.common, runtime_, surroundings.report)),
+          admission_(admission_of(options)) {}
     Root(const Root&) = delete;
     Root& operator=(const Root&) = delete;
     ~Root() = default;
@@ -99,32 +127,42 @@ public:
 
 private:
     void open_session();
+    void open_feed();
     void reload();
     /// Errors: throws Failure, and nothing has changed.
     [[nodiscard]] SettingsChange read_and_apply();
+    [[nodiscard]] SettingsChange take_over(const RootOptions& fresh);
     [[nodiscard]] CommandAnswer reload_on_command();
     /// What this root receives of others' data by a group.
     [[nodiscard]] std::vector<JoinedGroup> joined() const;
     [[nodiscard]] bool goes_on(Instant now);
     /// Returns false when the end came first.
     [[nodiscard]] bool wait_for_leaves(std::uint64_t count);
+    /// Publishes all there is. Returns whether it has.
+    [[nodiscard]] bool publish();
     [[nodiscard]] Summary summary_of(Status status) const;
 
     RootOptions options_;  ///< its settings are changed by read_and_apply()
     Surroundings& around_;
     std::optional<Input> input_;
+    std::optional<MessageSource> messages_;  ///< of a feed, in its place
     std::unique_ptr<Console> console_;
     StateKeeper state_;  ///< outlives the runtime, which leaves what is in it
     Runtime runtime_;
     std::unique_ptr<Metrics> metrics_;
+    std::optional<RootAdmission> admission_;
     std::unique_ptr<Collector> collector_;
     std::optional<Admitter> admitter_;
     Socket socket_;
+    Socket line_socket_;  ///< of a feed's lines on another port
     Connected connected_{.group = options_.group};
     std::optional<Ticker> ticker_;
     std::optional<Publisher> publisher_;
+    std::optional<FeedRun> feed_;
     Service service_{Role::root};
     std::mutex reloading_;  ///< by SIGHUP here, or by the operator on the admitter's thread
+    /// A failed input does not keep the root from telling its leaves that it ends.
+    std::optional<Failure> failure_;
     Instant last_at_{};
 };
 
@@ -132,15 +170,18 @@ void Root::open() {
     state_.make_good(runtime_, joined());
     state_.keep(joined());
     collector_ = open_collector(runtime_, options_, around_);
-    if (options_.admission) {
+    if (admission_) {
         open_session();
     } else {
-        socket_ = open_publisher(runtime_, options_);
-        connected_ = join(socket_, options_.group,
-                          {.direction = Direction::sender_only, .sources = SourceFilter::nothing()},
-                          Role::root, around_);
+        socket_ = open_publisher(runtime_, options_, 0, sender_options(options_));
+        connected_ = join(socket_, options_.group, kSendsOnly, Role::root, around_);
+        if (messages_) open_feed();
     }
     ticker_.emplace(Role::root, runtime_, around_.report, connected_.at);
+    if (feed_) {
+        ticker_->set_feed(
+            [this](Instant now, Progress& progress) { progress.feed_sent = feed_->progress(now); });
+    }
     if (input_) {
         publisher_.emplace(
             *options_.publishing, options_.port.port, *input_, must(socket_.sender(), "send"),
@@ -155,11 +196,31 @@ std::vector<JoinedGroup> Root::joined() const {
     return {{options_.group, SourceFilter::any()}};
 }
 
+void Root::open_feed() {
+    std::vector<Socket> lines;
+    if (options_.feed->line_port) {
+        line_socket_ = open_publisher(runtime_, options_, 1,
+                                      line_sender_options(*options_.publishing, *options_.feed));
+        (void)join(line_socket_, options_.feed->lines.front(), kSendsOnly, Role::root, around_);
+        lines.push_back(line_socket_);
+    }
+    const std::string doing = options_.feed->repair
+                                  ? fmt::format("begin the feed, with repairs at {}",
+                                                options_.feed->repair->listen.to_string())
+                                  : "begin the feed";
+    auto publisher =
+        must(socket_.feed_publisher(publisher_options(*options_.feed, std::move(lines))), doing);
+    around_.report.json({{"event", "session"}, {"session", publisher.session()}});
+    around_.report.text(fmt::format("the feed's session is {}", publisher.session()));
+    feed_.emplace(
+        *options_.feed, options_.port.port, *messages_, std::move(publisher), around_.report,
+        [this](Instant now) { return goes_on(now); }, around_.signals.fd());
+}
+
 void Root::open_session() {
     const Instant called = Instant::clock::now();
-    admitter_.emplace(runtime_, *options_.admission, sender_options(options_.publishing),
-                      around_.report, console_.get(), collector_.get(),
-                      [this] { return reload_on_command(); });
+    admitter_.emplace(runtime_, *admission_, sender_options(options_), around_.report,
+                      console_.get(), collector_.get(), [this] { return reload_on_command(); });
     socket_ = admitter_->root();
     connected_.at = must(socket_.connected_at(), "publish");
     connected_.connect_ms = milliseconds_between(called, connected_.at);
@@ -168,22 +229,33 @@ void Root::open_session() {
         if (SocketId{membership.socket} == socket_.id()) connected_.sources = membership.sources;
     }
     around_.report.json(json_of(connected_));
-    if (input_) around_.report.text(text_of(Role::root, connected_));
+    if (options_.publishing) around_.report.text(text_of(Role::root, connected_));
+    if (messages_) open_feed();
     if (collector_) collector_->begin();
     admitter_->begin();
 }
 
 std::string_view Root::run() {
-    const bool begins = !admitter_ || wait_for_leaves(options_.admission->wait_leaves);
+    const bool begins = !admitter_ || wait_for_leaves(admission_->wait_leaves);
     bool all_sent = false;
-    if (begins && publisher_) all_sent = publisher_->run();
-    while (begins && !publisher_ && goes_on(Instant::clock::now())) {
+    if (begins && options_.publishing) all_sent = publish();
+    while (begins && !options_.publishing && goes_on(Instant::clock::now())) {
         pollfd signal{around_.signals.fd(), POLLIN, 0};
         ::poll(&signal, 1, kLookMs);
     }
     last_at_ = Instant::clock::now();
-    if (collector_ && collector_->has_failed()) return "error";
+    if (failure_ || (collector_ && collector_->has_failed())) return "error";
     return all_sent ? "end_of_input" : "signal";
+}
+
+bool Root::publish() {
+    if (!feed_) return publisher_->run();
+    try {
+        return feed_->run();
+    } catch (const Failure& failure) {
+        failure_ = failure;
+        return false;
+    }
 }
 
 void Root::reload() {
@@ -205,19 +277,26 @@ SettingsChange Root::read_and_apply() {
         throw Failure("a policy or TLS file is wrong, as told above");
     }
     if (!fresh) return {};
-    auto change =
-        take_over(options_.common.settings, fresh->common.settings, {"rate", "bit-rate", "invite"});
-    if (fresh->publishing && (change.has("rate") || change.has("bit-rate"))) {
-        const auto& pace = *fresh->publishing;
+    return take_over(*fresh);
+}
+
+// The rate of a feed is that of its messages, which it began with.
+SettingsChange Root::take_over(const RootOptions& fresh) {
+    auto& settings = options_.common.settings;
+    const auto& given = fresh.common.settings;
+    auto change = feed_ ? app::take_over(settings, given, {"bit-rate", "invite"})
+                        : app::take_over(settings, given, {"rate", "bit-rate", "invite"});
+    if (fresh.publishing && (change.has("rate") || change.has("bit-rate"))) {
+        const auto& pace = *fresh.publishing;
         must(socket_.set_rate(pace.packets_per_second, pace.bits_per_second), "change the rate");
     }
-    if (admitter_ && fresh->admission && change.has("invite")) {
+    if (admitter_ && fresh.admission && change.has("invite")) {
         auto& known = options_.admission->invite;
-        auto wanted = fresh->admission->invite;
+        auto wanted = fresh.admission->invite;
         std::erase_if(wanted, [&](const ControlEndpoint& leaf) {
             return std::ranges::find(known, leaf) != known.end();
         });
-        known = fresh->admission->invite;
+        known = fresh.admission->invite;
         admitter_->invite_also(std::move(wanted));
     }
     return change;
@@ -269,10 +348,12 @@ void Root::end(std::string_view reason) {
     }
     Status status = runtime_.status();
     const std::uint64_t given = publisher_ ? publisher_->handed_over() : 0;
-    const std::uint64_t missing = not_sent(options_, status.ports.at(0).counters, given);
+    std::uint64_t missing = 0;
+    for (const auto& port : status.ports) missing += not_sent(options_, port.counters, given);
     if (admitter_) admitter_->end();
     socket_.close();
-    std::optional<Failure> not_written;
+    line_socket_.close();
+    std::optional<Failure> not_written = failure_;
     try {
         if (collector_) collector_->end();
     } catch (const Failure& failure) {
@@ -284,14 +365,17 @@ void Root::end(std::string_view reason) {
     if (not_written) throw *not_written;
 
     const bool on_wire = options_.scope != 0;  // M23
-    if (on_wire && reason == "end_of_input" && missing != 0) throw not_all_left(given, missing);
+    if (!on_wire || reason != "end_of_input" || missing == 0) return;
+    if (!feed_) throw not_all_left(given, missing);
+    throw Failure(fmt::format("{} of the feed's datagrams did not leave; the summary says why",
+                              grouped(missing)));
 }
 
 Summary Root::summary_of(Status status) const {
     Summary summary{.seconds = seconds_between(connected_.at, last_at_),
                     .port = std::move(status.ports.at(0)),
                     .joins = {connected_},
-                    .moves_its_own = input_.has_value(),
+                    .moves_its_own = options_.publishing.has_value(),
                     .moves_besides = collector_ != nullptr,
                     .workers = std::move(status.workers),
                     .resident_mb = resident_megabytes()};
@@ -301,6 +385,15 @@ Summary Root::summary_of(Status status) const {
         summary.packets_per_second = per_second(counters.sent, flowed);
         summary.bits_per_second = per_second(counters.sent_bytes, flowed) * 8;
     }
+    if (feed_) {
+        summary.feed_sent = feed_->facts();
+        const Instant first = feed_->first_at().value_or(last_at_);
+        const double flowed = seconds_between(first, std::max(first, feed_->last_at()));
+        summary.packets_per_second = per_second(counters.sent, flowed);
+        summary.bits_per_second = per_second(counters.sent_bytes, flowed) * 8;
+    }
+    summary.repairs = std::move(status.repairs);
+    summary.further_ports.assign(status.ports.begin() + 1, status.ports.end());
     if (admitter_) {
         summary.leaves = admitter_->counts();
         for (const auto& admission : status.admissions) {

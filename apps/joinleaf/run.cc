@@ -87,14 +87,16 @@ Runtime start_runtime(const CommonOptions& common, std::vector<PortOptions> port
     return runtime;
 }
 
-Runtime start_one_port(Role role, const CommonOptions& common, const PortOptions& port,
-                       Surroundings& surroundings) {
-    Runtime runtime = start_runtime(common, {port}, surroundings);
+Runtime start_ports(Role role, const CommonOptions& common, std::vector<PortOptions> ports,
+                    Surroundings& surroundings) {
+    Runtime runtime = start_runtime(common, std::move(ports), surroundings);
     const Status status = runtime.status();
-    const Started started{status.ports.at(0), status.hugepages,
-                          milliseconds_between(surroundings.began, Instant::clock::now())};
-    surroundings.report.json(json_of(role, started));
-    surroundings.report.text(text_of(started));
+    for (const auto& port : status.ports) {
+        const Started started{port, status.hugepages,
+                              milliseconds_between(surroundings.began, Instant::clock::now())};
+        surroundings.report.json(json_of(role, started));
+        surroundings.report.text(text_of(started));
+    }
     return runtime;
 }
 
@@ -144,6 +146,7 @@ void Ticker::tick(Instant now, std::optional<Taken> taken) {
     const double elapsed = seconds_between(last_, now);
     progress.packets_per_second = per_second(datagrams - last_datagrams_, elapsed);
     progress.bits_per_second = per_second(octets - last_octets_, elapsed) * 8;
+    if (add_feed_) add_feed_(now, progress);
     report_.json(json_of(progress));
     report_.live(text_of(role_, progress));
     last_ = now;

@@ -33,9 +33,9 @@ struct Surroundings {
 [[nodiscard]] Runtime start_runtime(const CommonOptions& common, std::vector<PortOptions> ports,
                                     Surroundings& surroundings);
 
-/// Starts the runtime for one port and tells so. Errors: throws std::system_error.
-[[nodiscard]] Runtime start_one_port(Role role, const CommonOptions& common,
-                                     const PortOptions& port, Surroundings& surroundings);
+/// Starts the runtime for these ports and tells so of each. Errors: throws std::system_error.
+[[nodiscard]] Runtime start_ports(Role role, const CommonOptions& common,
+                                  std::vector<PortOptions> ports, Surroundings& surroundings);
 
 /// The value, or throws Failure: "cannot <doing>: <why>; <cure>".
 template <class T>
@@ -58,6 +58,8 @@ public:
         std::uint64_t octets = 0;
     };
     void tick(Instant now, std::optional<Taken> taken = {});
+    /// Asked at each tick for what is told of a feed besides.
+    void set_feed(std::function<void(Instant, Progress&)> add) { add_feed_ = std::move(add); }
 
 private:
     Role role_;
@@ -67,6 +69,7 @@ private:
     Instant last_;
     std::uint64_t last_datagrams_ = 0;
     std::uint64_t last_octets_ = 0;
+    std::function<void(Instant, Progress&)> add_feed_;
 };
 
 /// Tells the end: the summary of the run.
@@ -74,6 +77,7 @@ void tell(Role role, const Summary& summary, Reporter& report);
 
 int run_root(const RootOptions& options, Surroundings& surroundings);
 int run_leaf(const LeafOptions& options, Surroundings& surroundings);
+int run_repair(const RepairOptions& options, Surroundings& surroundings);
 int run_demo(const DemoOptions& options, Surroundings& surroundings);
 int run_doctor(const DoctorOptions& options, Surroundings& surroundings);
 

@@ -1,4 +1,4 @@
-// The options as given, before they are checked; what options.cc and options_rooted.cc share.
+// The command line as typed, before it is checked; what the files that check it share.
 #pragma once
 
 #include <apps/joinleaf/options.h>
@@ -40,6 +40,12 @@ struct Typed {
     Text tls_psk, tls_identity, tls_cert, tls_key, tls_ca, tls_peer;
 
     Text metrics;
+
+    Text framing, session, line_port, line_address, input_format, input_flow, pace, flush_at, delay,
+        heartbeat, end_for, repair_listen, history_messages, history_octets;
+    std::vector<std::string> lines;
+    bool follow = false;
+    Text repair, start, on_gap, skew, gap_deadline, output_format;
 
     Text path;
     std::vector<std::string> words;
@@ -101,8 +107,37 @@ using Named = std::pair<std::string_view, const Typed::Text*>;
 /// What was given of `options`, the first; empty: nothing.
 [[nodiscard]] std::string_view first_given(std::initializer_list<Named> options);
 
-/// Where this host listens by TCP. Errors: throws WrongUse.
-[[nodiscard]] ControlEndpoint local_endpoint(std::string_view option, const std::string& text);
+/// Of what is sent, a second.
+inline constexpr std::uint64_t kHighestRate = 1'000'000'000;
+
+/// The text of an option that has to be there. Errors: throws WrongUse.
+[[nodiscard]] const std::string& needed(const Typed::Text& text, std::string_view option,
+                                        std::string_view example);
+/// A whole number, or `unset`. Errors: throws WrongUse.
+[[nodiscard]] std::uint64_t whole(const Typed::Text& text, std::string_view option,
+                                  std::uint64_t least, std::uint64_t most, std::uint64_t unset);
+
+// What each command makes of it. Errors: throws WrongUse.
+[[nodiscard]] TellOptions tell_options(const Typed& typed);
+[[nodiscard]] StatOptions stat_options(const Typed& typed);
+// The same, as far as it is right; what is not is told to `wrong`.
+[[nodiscard]] CommonOptions common_options(const Typed& typed, Complaints& wrong);
+[[nodiscard]] RootOptions root_options(const Typed& typed, Complaints& wrong);
+[[nodiscard]] LeafOptions leaf_options(const Typed& typed, Complaints& wrong);
+[[nodiscard]] RepairOptions repair_options(const Typed& typed, Complaints& wrong);
+[[nodiscard]] DemoOptions demo_options(const Typed& typed, Complaints& wrong);
+
+/// A root's sequenced feed; none: its input is cut into datagrams. Errors: throws WrongUse.
+[[nodiscard]] std::optional<FeedPublishing> feed_publishing(const Typed& typed,
+                                                            const RootOptions& root);
+/// What a leaf makes of a sequenced feed; none: payloads are taken as they are. Errors: throws
+/// WrongUse.
+[[nodiscard]] std::optional<FeedReceiving> feed_receiving(const Typed& typed,
+                                                          const LeafOptions& leaf);
+/// What a repair server keeps, and where it answers; `listen` is its endpoint. Errors: throws
+/// WrongUse.
+[[nodiscard]] FeedServing feed_serving(const Typed& typed, const std::string& listen);
+
 
 /// How a root lets leaves in; none: it does not.
 [[nodiscard]] std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint group,

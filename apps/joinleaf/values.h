@@ -8,6 +8,7 @@
 #include <joinleaf/session.h>
 #include <joinleaf/source_filter.h>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,12 @@ namespace joinleaf::app {
 
 /// One host that is reached by TCP.
 [[nodiscard]] Parsed<ControlEndpoint> parse_remote(std::string_view option, std::string_view text);
+
+/// An endpoint to listen at: one of this host, or 0.0.0.0 for all.
+[[nodiscard]] Parsed<ControlEndpoint> parse_local(std::string_view option, std::string_view text);
+
+/// A number with a fraction if wanted; none: it is not one.
+[[nodiscard]] std::optional<double> parse_number(std::string_view text);
 
 /// Words separated by blanks; quotes keep blanks together.
 [[nodiscard]] Parsed<std::vector<std::string>> parse_words(std::string_view option,

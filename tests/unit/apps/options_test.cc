@@ -1,9 +1,10 @@
 // What may be typed behind `joinleaf`, and the one line that answers what may not.
-#include <apps/joinleaf/options.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <sstream>
+
+#include "tests/unit/apps/typed_line.h"
 
 namespace joinleaf::app {
 namespace {
@@ -13,35 +14,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-
-Invocation typed(const std::string& line) {
-    std::istringstream words(line);
-    return parse_command_line({std::istream_iterator<std::string>(words), {}});
-}
-
-template <class Options>
-Options accepted(const std::string& line) {
-    auto invocation = typed(line);
-    if (const auto* message = std::get_if<Message>(&invocation)) {
-        throw std::runtime_error(line + " was refused: " + message->text);
-    }
-    return std::get<Options>(invocation);
-}
-
-/// The line that answers wrong use.
-std::string refused(const std::string& line) {
-    const auto invocation = typed(line);
-    const auto* message = std::get_if<Message>(&invocation);
-    if (message == nullptr) return "accepted";
-    EXPECT_EQ(message->exit_code, kExitWrongUse);
-    EXPECT_EQ(message->text.find('\n'), std::string::npos) << message->text;
-    return message->text;
-}
-
-const std::string kRoot =
-    "root --port null --address 10.0.0.1/24 --group 239.1.1.1:5000 --input - ";
-const std::string kLeaf = "leaf --port null --address 10.0.0.2/24 --output null ";
-const std::string kAnyLeaf = kLeaf + "--join 239.1.1.1:5000 ";
 
 TEST(RootOptions, NeedPortAddressGroupAndInput) {
     const auto root = accepted<RootOptions>(kRoot);
@@ -520,10 +492,11 @@ TEST(CommonOptions, SplitEalArgumentsAtBlanksOutsideQuotes) {
 }
 
 TEST(CommandLine, AnswersWhatItDoesNotKnowWithOneLine) {
-    EXPECT_THAT(refused(""), HasSubstr("joinleaf: say what to do: root, leaf, tell, stat or demo"));
     EXPECT_THAT(
-        refused("lief"),
-        HasSubstr("joinleaf: 'lief' is not a command; begin with root, leaf, tell, stat or demo"));
+        refused(""),
+        HasSubstr("joinleaf: say what to do: root, leaf, repair, tell, stat, doctor or demo"));
+    EXPECT_THAT(refused("lief"), HasSubstr("joinleaf: 'lief' is not a command; begin with root, leaf, "
+                                           "repair, tell, stat, doctor or demo"));
     EXPECT_THAT(refused("--frob"), HasSubstr("--frob"));
     EXPECT_THAT(refused("leaf --frob"),
                 HasSubstr("joinleaf leaf: '--frob' is not expected here; `joinleaf leaf --help`"));
@@ -549,7 +522,7 @@ TEST(CommandLine, HelpsWithExamplesPortFormsAndExitCodes) {
     EXPECT_THAT(help("leaf -h"), HasSubstr("--root IP:PORT"));
     EXPECT_THAT(help("--version"), testing::MatchesRegex("joinleaf [0-9]+\\.[0-9]+\\.[0-9]+\n"));
     std::istringstream lines(help("--help") + help("root --help") + help("leaf --help") +
-                             help("tell --help") + help("demo --help"));
+                             help("repair --help") + help("tell --help") + help("demo --help"));
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
 }
 

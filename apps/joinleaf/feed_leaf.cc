@@ -1,0 +1,147 @@
+// What a leaf receives as a sequenced feed.
+#include <apps/joinleaf/feed_leaf.h>
+#include <apps/joinleaf/numbers.h>
+#include <apps/joinleaf/subscriber.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace joinleaf::app {
+namespace {
+
+/// What has to be added to a monotonic time, as the clocks stand now.
+RecordedTime monotonic_since_1970() {
+    const auto wall = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<RecordedTime>(wall) -
+           Instant::clock::now().time_since_epoch();
+}
+
+}  // namespace
+
+std::optional<RepairHost> open_keeper(Runtime& runtime, const FeedServing* serving) {
+    if (serving == nullptr) return {};
+    RepairHostOptions options{.server = {{serving->listen.address, serving->listen.port}}};
+    options.history_messages = serving->messages.value_or(options.history_messages);
+    options.history_octets = serving->octets.value_or(options.history_octets);
+    return must(runtime.open_repair_host(options),
+                fmt::format("answer requests at {}", serving->listen.to_string()));
+}
+
+FeedSubscriber::FeedSubscriber(const LeafOptions& options, FeedReceiver feed,
+                               std::vector<LineEnds> lines, Output output, Reporter& report,
+                               RepairHost* keeper)
+    : options_(options),
+      feed_(std::move(feed)),
+      lines_(std::move(lines)),
+      sink_(std::move(output), options.feed->format),
+      report_(report),
+      keeper_(keeper),
+      since_1970_(monotonic_since_1970()) {}
+
+void FeedSubscriber::finish() {
+    while (reason_.empty() && take_burst()) {
+    }
+    sink_.close();
+}
+
+bool FeedSubscriber::take_burst() {
+    return feed_.poll([this](const FeedEvent& event) {
+        if (reason_.empty()) take(event);
+    }) != 0;
+}
+
+void FeedSubscriber::take(const FeedEvent& event) {
+    switch (event.kind) {
+        case FeedEvent::Kind::messages:
+        case FeedEvent::Kind::late:
+            return take_messages(event);
+        case FeedEvent::Kind::gap:
+            return take_gap(event);
+        case FeedEvent::Kind::session:
+            return take_session(event);
+        case FeedEvent::Kind::end:
+            return take_end(event);
+    }
+}
+
+void FeedSubscriber::take_messages(const FeedEvent& event) {
+    FeedMessages messages = event.messages;
+    if (options_.count && messages.size() >= *options_.count - taken_.datagrams) {
+        messages = messages.first(static_cast<std::uint32_t>(*options_.count - taken_.datagrams));
+        reason_ = "count";
+    }
+    if (event.kind == FeedEvent::Kind::late) missing_.remove(event.first, messages.size());
+    sink_.append(run_of(event, messages));
+    if (keeper_ != nullptr) keeper_->append(event.first, event.messages);
+    taken_.datagrams += messages.size();
+    for (const auto message : messages) taken_.octets += message.size();
+    last_at_ = event.received_at;
+    if (!first_at_) first_at_ = last_at_;
+}
+
+void FeedSubscriber::take_gap(const FeedEvent& event) {
+    missing_.add(event.first, event.count);
+    if (++gaps_told_ <= kMostGapsTold) {
+        report_.json({{"event", "gap"},
+                      {"session", session_name_},
+                      {"first", event.first},
+                      {"count", event.count}});
+    }
+    if (options_.feed->options.on_gap == GapPolicy::stop) reason_ = "gap";
+}
+
+void FeedSubscriber::take_session(const FeedEvent& event) {
+    session_name_ = event.session;
+    session_ = net::MoldSession::from(event.session).value_or(net::MoldSession());
+    missing_.begin_session(event.session);
+    if (keeper_ != nullptr) must(keeper_->begin_session(event.session), "keep the session");
+    report_.json({{"event", "session"}, {"session", session_name_}, {"first", event.first}});
+    report_.text(
+        fmt::format("session {} begins with message {}", session_name_, grouped(event.first)));
+}
+
+void FeedSubscriber::take_end(const FeedEvent& event) {
+    sink_.end(run_of(event, {}));
+    report_.json({{"event", "end_of_session"}, {"session", session_name_}, {"next", event.first}});
+    report_.text(fmt::format("session {} is over: {} would have been next", session_name_,
+                             grouped(event.first)));
+    if (!options_.feed->follow) reason_ = "end_of_session";
+}
+
+MessageRun FeedSubscriber::run_of(const FeedEvent& event, FeedMessages messages) const {
+    const LineEnds& line = lines_[event.line < lines_.size() ? event.line : 0];
+    const Instant at = event.received_at == Instant{} ? Instant::clock::now() : event.received_at;
+    return {
+        .session = session_,
+        .first = event.first,
+        .messages = messages,
+        .at = since_1970_ + at.time_since_epoch(),
+        .ends = {.source = line.source, .source_port = line.group.port.value(), .to = line.group}};
+}
+
+void FeedSubscriber::history_begins(const HistoryBegins& said) {
+    std::string_view name(said.session.data(), said.session.size());
+    name = name.substr(0, name.find_last_not_of(' ') + 1);
+    feed_.history_begins(name, said.sequence);
+}
+
+void FeedSubscriber::flush_if_held_back(Instant now) {
+    if (sink_.waiting() == 0) {
+        held_since_ = now;
+    } else if (now - held_since_ > kLongestHeldBack) {
+        sink_.flush();
+    }
+}
+
+FeedTaken FeedSubscriber::facts() {
+    feed_.publish_status();
+    FeedTaken taken{.status = feed_.status(),
+                    .lines = {},
+                    .missing = missing_,
+                    .octets = taken_.octets,
+                    .broken_lines = sink_.broken_lines()};
+    for (const auto& line : lines_) taken.lines.push_back(line.group.to_string());
+    return taken;
+}
+
+}  // namespace joinleaf::app

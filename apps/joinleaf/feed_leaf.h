@@ -1,0 +1,97 @@
+// What a leaf receives as a sequenced feed: lines made one, and its messages written in order.
+#pragma once
+
+#include <apps/joinleaf/feed_files/message_sink.h>
+#include <apps/joinleaf/idle.h>
+#include <apps/joinleaf/options.h>
+#include <apps/joinleaf/run.h>
+#include <joinleaf/feed_receiver.h>
+#include <joinleaf/repair.h>
+
+#include <array>
+#include <string_view>
+
+namespace joinleaf::app {
+
+/// What this process keeps of a feed and answers for; none: nothing. Errors: throws Failure.
+[[nodiscard]] std::optional<RepairHost> open_keeper(Runtime& runtime, const FeedServing* serving);
+
+/// Where a line is heard, and who sends it, where that is known.
+struct LineEnds {
+    GroupEndpoint group;
+    Ipv4Address source;
+};
+
+/// One thread.
+class FeedSubscriber {
+public:
+    /// `keeper`: keeps what is delivered, for others; or none.
+    FeedSubscriber(const LeafOptions& options, FeedReceiver feed, std::vector<LineEnds> lines,
+                   Output output, Reporter& report, RepairHost* keeper);
+
+    /// Writes until `should_stop(now)` says so, --count is reached, the session is over (unless
+    /// others are to follow), or a gap stops it. Returns which. Errors: throws Failure (the
+    /// output).
+    template <class ShouldStop>
+    std::string_view run(ShouldStop should_stop) {
+        while (reason_.empty()) {
+            const bool took = take_burst();
+            const Instant now = Instant::clock::now();
+            if (const std::string_view reason = should_stop(now); !reason.empty()) return reason;
+            if (took) {
+                idle_.reset();
+            } else {
+                idle_.wait();
+            }
+            flush_if_held_back(now);
+        }
+        return reason_;
+    }
+    /// Writes what has come and is in order. Errors: as run().
+    void finish();
+
+    /// The root has said where its history begins.
+    void history_begins(const HistoryBegins& said);
+
+    /// Messages, and their octets.
+    [[nodiscard]] Ticker::Taken taken() const noexcept { return taken_; }
+    /// From the first message to the last.
+    [[nodiscard]] double seconds_of_flow() const noexcept {
+        return first_at_ ? seconds_between(*first_at_, last_at_) : 0;
+    }
+    [[nodiscard]] FeedStatus status() const { return feed_.status(); }
+    [[nodiscard]] FeedTaken facts();
+
+private:
+    static constexpr std::size_t kMostGapsTold = 1000;
+
+    /// Returns whether there was anything.
+    bool take_burst();
+    void take(const FeedEvent& event);
+    void take_messages(const FeedEvent& event);
+    void take_gap(const FeedEvent& event);
+    void take_session(const FeedEvent& event);
+    void take_end(const FeedEvent& event);
+    [[nodiscard]] MessageRun run_of(const FeedEvent& event, FeedMessages messages) const;
+    void flush_if_held_back(Instant now);
+
+    const LeafOptions& options_;
+    FeedReceiver feed_;
+    std::vector<LineEnds> lines_;
+    MessageSink sink_;
+    Reporter& report_;
+    RepairHost* keeper_;
+    RecordedTime since_1970_;  ///< of Instant's beginning
+    Idle idle_{std::chrono::microseconds(200)};
+    std::string_view reason_;
+    net::MoldSession session_;
+    std::string session_name_;
+    Missing missing_;
+    std::size_t gaps_told_ = 0;
+    Ticker::Taken taken_;
+    std::optional<Instant> first_at_;
+    Instant last_at_{};
+    Instant held_since_{};
+};
+
+}  // namespace joinleaf::app
