@@ -44,6 +44,22 @@ struct Told {
 
 }  // namespace
 
+std::string_view name(LeafStage stage) noexcept {
+    switch (stage) {
+        case LeafStage::dialing:
+            return "dialing";
+        case LeafStage::invited:
+            return "invited";
+        case LeafStage::agreed:
+            return "agreed";
+        case LeafStage::admitted:
+            return "admitted";
+        case LeafStage::member:
+            return "member";
+    }
+    return "unknown";
+}
+
 AdmissionRoot::AdmissionRoot(AdmissionRootOptions options)
     : options_(std::move(options)),
       room_({.first_message_within = options_.request_within, .max_silent = options_.max_silent}) {
@@ -486,6 +502,15 @@ std::vector<LeafInfo> AdmissionRoot::leaves() const {
         all.push_back({id, leaf.stage, leaf.peer, leaf.direction, leaf.since});
     }
     return all;
+}
+
+std::vector<LeafInfo> AdmissionRoot::leaves_after(LeafId after, std::size_t limit) const {
+    std::vector<LeafInfo> some;
+    for (auto at = leaves_.upper_bound(after); at != leaves_.end() && some.size() < limit; ++at) {
+        const auto& [id, leaf] = *at;
+        some.push_back({id, leaf.stage, leaf.peer, leaf.direction, leaf.since});
+    }
+    return some;
 }
 
 std::vector<LeafInfo> AdmissionRoot::members() const {

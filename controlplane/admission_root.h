@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -49,6 +50,8 @@ enum class LeafStage : std::uint8_t {
     admitted,  ///< its request was accepted, and it now joins the group
     member,    ///< it has confirmed: it receives
 };
+
+[[nodiscard]] std::string_view name(LeafStage stage) noexcept;
 
 struct LeafInfo {
     LeafId leaf{};
@@ -151,6 +154,8 @@ public:
     [[nodiscard]] std::vector<LeafInfo> members() const;
     /// All stages.
     [[nodiscard]] std::vector<LeafInfo> leaves() const;
+    /// All stages, those above `after`, `limit` at most.
+    [[nodiscard]] std::vector<LeafInfo> leaves_after(LeafId after, std::size_t limit) const;
     [[nodiscard]] std::optional<LeafInfo> leaf(LeafId leaf) const;
     [[nodiscard]] bool is_member(LeafId leaf) const;
     [[nodiscard]] std::size_t pending_count() const { return room_.waiting(); }

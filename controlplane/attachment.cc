@@ -91,46 +91,42 @@ Result<std::shared_ptr<dataplane::SendQueue>> Attachment::send_queue() {
     return send_queue_;
 }
 
-Result<std::shared_ptr<FeedPublisher::Impl>> Attachment::publish_feed(
-    const FeedPublisherOptions& options, std::span<Attachment* const> others) {
-    const auto session = FeedPublisher::Impl::check(options);
-    if (!session) return tl::unexpected(session.error());
-    std::vector<Attachment*> lines{this};
-    std::uint32_t capacity = payload_capacity(port_.options());
-    std::size_t held = 0;
-    for (Attachment* other : others) {
+Result<std::size_t> Attachment::feed_capacity(std::span<Attachment* const> others) const {
+    std::vector<const Attachment*> lines{this};
+    for (const Attachment* other : others) {
         if (std::ranges::find(lines, other) != lines.end()) {
             return failure(std::errc::invalid_argument);
         }
         lines.push_back(other);
-        capacity = std::min(capacity, payload_capacity(other->port_.options()));
     }
+    std::size_t capacity = payload_capacity(port_.options());
+    std::size_t held = 0;
     for (const Attachment* line : lines) {
         if (line->feed_) return failure(std::errc::device_or_resource_busy);
         const auto& to = *line->plan_.sending;
         if (!others.empty() && !to.destination.is_multicast() && !line->replicates()) {
             return failure(std::errc::invalid_argument);
         }
+        capacity = std::min<std::size_t>(capacity, payload_capacity(line->port_.options()));
         held += line->port_.port().transmit_slots() + dataplane::FeedLine::kSlots;
     }
     // The lines share this port's buffers: when one holds all that it can, the others go on.
     if (!others.empty() && held >= port_.options().buffers) {
         return failure(std::errc::no_buffer_space);
     }
-    std::shared_ptr<FeedPublisher::Impl> feed;
-    try {
-        feed = std::make_shared<FeedPublisher::Impl>(options, *session, capacity, port_.pools(),
-                                                     now());
-    } catch (const std::exception&) {
-        return failure(std::errc::not_enough_memory);
-    }
+    return capacity;
+}
+
+Result<void> Attachment::publish_feed(const std::shared_ptr<FeedPublisher::Impl>& feed,
+                                      std::span<Attachment* const> others) {
+    if (auto able = feed_capacity(others); !able) return tl::unexpected(able.error());
+    std::vector<Attachment*> lines{this};
+    lines.insert(lines.end(), others.begin(), others.end());
     for (Attachment* line : lines) {
-        if (auto ready = line->prepare_feed(!others.empty()); !ready) {
-            return tl::unexpected(ready.error());
-        }
+        if (auto ready = line->prepare_feed(!others.empty()); !ready) return ready;
     }
     for (std::size_t i = 0; i < lines.size(); ++i) lines[i]->begin_feed(feed, i);
-    return feed;
+    return {};
 }
 
 // What goes by several ports goes out as references to one payload, also where it goes to one group
@@ -186,13 +182,7 @@ Result<void> Attachment::add_outlet() {
     outlet_->own = subscription_.get();
     outlet_->route = route();
     outlet_->udp_checksum = endpoints_.sender.udp_checksum;
-    const std::uint32_t longest = dataplane::octets_on_wire(
-        static_cast<std::uint32_t>(outlet_->header.size()) + outlet_->payload_capacity);
-    outlet_->pacer = {{.packets_per_second = endpoints_.sender.packets_per_second,
-                       .bits_per_second = endpoints_.sender.bits_per_second,
-                       .burst_packets = endpoints_.sender.burst,
-                       .burst_octets = endpoints_.sender.burst * longest},
-                      now()};
+    outlet_->pacer = {pace(), now()};
     if (replicates() || by_several_ || !endpoints_.sender.also.empty()) {
         if (auto added = add_replication(); !added) {
             outlet_.reset();
@@ -323,6 +313,16 @@ Route Attachment::route() const {
     return next_hop_silent_ ? Route::unresolved : Route::waiting;
 }
 
+dataplane::Pace Attachment::pace() const {
+    const auto& sender = endpoints_.sender;
+    const std::uint32_t longest = dataplane::octets_on_wire(
+        static_cast<std::uint32_t>(header().size()) + payload_capacity(port_.options()));
+    return {.packets_per_second = sender.packets_per_second,
+            .bits_per_second = sender.bits_per_second,
+            .burst_packets = sender.burst,
+            .burst_octets = sender.burst * longest};
+}
+
 dataplane::HeaderTemplate Attachment::header() const {
     const auto& to = *plan_.sending;
     const auto group = GroupAddress::from(to.destination);
@@ -349,6 +349,15 @@ void Attachment::refresh_outlet(Held applied) {
 void Attachment::set_scope(std::uint8_t scope, Held applied) {
     scope_ = scope;
     refresh_outlet(std::move(applied));
+}
+
+void Attachment::set_rate(std::uint64_t packets_per_second, std::uint64_t bits_per_second,
+                          Held applied) {
+    endpoints_.sender.packets_per_second = packets_per_second;
+    endpoints_.sender.bits_per_second = bits_per_second;
+    if (!outlet_) return;
+    seat().proxy->send(dataplane::SetPace{.outlet = outlet_.get(), .pace = pace()},
+                       [outlet = outlet_, held = std::move(applied)](const Acknowledgement&) {});
 }
 
 void Attachment::set_loopback(bool on, Held applied) {

@@ -60,6 +60,8 @@ public:
     }
     void set_scope(std::uint8_t scope, Held applied);
     void set_loopback(bool on, Held applied);
+    /// As SenderOptions has it.
+    void set_rate(std::uint64_t packets_per_second, std::uint64_t bits_per_second, Held applied);
 
     [[nodiscard]] bool receives_group() const {
         return plan_.reception && plan_.reception->destination.is_multicast();
@@ -68,10 +70,13 @@ public:
     /// The queue to the worker. Most members never send: whoever also receives gets its way out
     /// with the first call. Errors: no_buffer_space, network_unreachable.
     [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
-    /// Begins the feed that this socket sends in place of datagrams, and the others with it; once.
-    /// Errors: as send_queue(), and device_or_resource_busy, invalid_argument, not_enough_memory.
-    [[nodiscard]] Result<std::shared_ptr<FeedPublisher::Impl>> publish_feed(
-        const FeedPublisherOptions& options, std::span<Attachment* const> others);
+    /// Whether this socket can begin to send a sequenced feed in place of datagrams, and `others`
+    /// with it, and the payload octets that all their ports take. Errors: device_or_resource_busy,
+    /// invalid_argument, no_buffer_space.
+    [[nodiscard]] Result<std::size_t> feed_capacity(std::span<Attachment* const> others) const;
+    /// Begins it; once. Errors: as feed_capacity() and send_queue().
+    [[nodiscard]] Result<void> publish_feed(const std::shared_ptr<FeedPublisher::Impl>& feed,
+                                            std::span<Attachment* const> others);
     /// Where a session's data goes by unicast; null where it does not, or while not attached.
     [[nodiscard]] Replicas* replicas() const { return replicates() ? replicas_.get() : nullptr; }
     /// The counters of what is received; nothing while there is no reception.
@@ -91,6 +96,7 @@ private:
     [[nodiscard]] bool sends_feed() const {
         return endpoints_.sender.framing == Framing::moldudp64;
     }
+    [[nodiscard]] dataplane::Pace pace() const;
     void subscribe();
     void subscribed(Instant at);
     void report(Instant in_place);

@@ -18,6 +18,9 @@ constexpr std::size_t kLongestRequest = 64;
 // the same packet at the same moment. The kernel gives what it allows.
 constexpr int kReceiveBuffer = 4 * 1024 * 1024;
 
+// A turn in which the thread was kept from running does not count for more.
+constexpr Duration kLongestPause = std::chrono::milliseconds(1);
+
 // From one header to what UDP over IPv4 can carry.
 constexpr std::size_t kLeastCapacity = net::kMoldHeaderSize + net::kMoldLengthSize;
 constexpr std::size_t kMostCapacity = 65507;
@@ -115,7 +118,7 @@ void RepairService::turn() {
                now());
     }
     // Others go first.
-    pause_.expires_after(now() - began);
+    pause_.expires_after(std::min(now() - began, kLongestPause));
     pause_.async_wait([self = weak_from_this()](const std::error_code& error) {
         const auto service = self.lock();
         if (service && !error) service->wait();

@@ -36,8 +36,8 @@ struct RepairServiceEvents {
 /// the socket; nothing is told any more.
 class RepairService : public std::enable_shared_from_this<RepairService> {
 public:
-    /// Requests taken at a stretch; then others on the io_context have their turn, for at least as
-    /// long as that took: an endless flood has half of the thread's time at most.
+    /// Requests taken at a stretch; then others on the io_context have their turn, for as long as
+    /// that took, a millisecond at most: an endless flood has half of the thread's time.
     static constexpr std::size_t kRequestsPerTurn = 64;
 
     /// Binds. Errors: invalid_argument (limits), address_in_use,

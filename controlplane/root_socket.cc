@@ -191,6 +191,17 @@ void RootSocket::refresh_first_sequence() {
     if (feed_log_) logic_.set_first_sequence(feed_log_->end());
 }
 
+std::vector<LeafStatus> RootSocket::leaf_status(std::uint64_t after, std::size_t limit) const {
+    std::vector<LeafStatus> leaves;
+    for (auto& leaf : logic_.leaves_after(static_cast<LeafId>(after), limit)) {
+        leaves.push_back({.number = static_cast<std::uint64_t>(leaf.leaf),
+                          .stage = name(leaf.stage),
+                          .peer = std::move(leaf.peer),
+                          .since = leaf.since});
+    }
+    return leaves;
+}
+
 std::shared_ptr<LeafSocket> RootSocket::stand_for(LeafId leaf, std::optional<UserData> peer_data) {
     auto socket = std::make_shared<LeafSocket>(
         context_.next_id(), options(), port(),

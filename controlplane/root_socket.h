@@ -44,6 +44,8 @@ public:
     [[nodiscard]] std::optional<AdmissionStatus> admission_status() const override;
     std::size_t tell_history(Ipv4Address address, const HistoryBegins& begins) override;
     [[nodiscard]] std::string name_of_leaf(Ipv4Address address) const override;
+    [[nodiscard]] std::vector<LeafStatus> leaf_status(std::uint64_t after,
+                                                      std::size_t limit) const override;
     /// Admission goes on: the leaves tell of their own links.
     void link_lost(const PortContext&) override {}
     [[nodiscard]] bool has_timers() const override { return true; }

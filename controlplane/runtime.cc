@@ -141,6 +141,12 @@ Status Runtime::status() const {
     return core->call([&] { return core->status(); });
 }
 
+std::vector<LeafStatus> Runtime::leaves(SocketId socket, std::uint64_t after,
+                                        std::size_t limit) const {
+    const auto& core = impl_->core;
+    return core->call([&] { return core->leaves(socket, after, limit); });
+}
+
 void Runtime::stop(std::chrono::milliseconds linger) { impl_->core->stop(linger); }
 
 Result<Socket> Socket::join_leaf(GroupEndpoint group, const JoinOptions& options) {
@@ -296,6 +302,13 @@ Result<void> Socket::set_loopback(bool on) {
         [&](Held applied) { return impl_->socket->set_loopback(on, std::move(applied)); });
 }
 
+Result<void> Socket::set_rate(std::uint64_t packets_per_second, std::uint64_t bits_per_second) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    return impl_->apply([&](Held applied) {
+        return impl_->socket->set_rate(packets_per_second, bits_per_second, std::move(applied));
+    });
+}
+
 Result<void> Socket::set_nonblocking(bool on) {
     if (!impl_) return failure(std::errc::not_a_socket);
     return impl_->core->call([&] { return impl_->socket->set_nonblocking(on); });
@@ -314,6 +327,7 @@ Result<Sender> Socket::sender() {
     return Sender(std::make_shared<Sender::Impl>(std::move(*queue), impl_->socket->port_pools()));
 }
 
+// The memory is taken on the calling thread; the control thread has others to serve.
 Result<FeedPublisher> Socket::feed_publisher(const FeedPublisherOptions& options) {
     if (!impl_) return failure(std::errc::not_a_socket);
     std::vector<std::shared_ptr<SocketCore>> others;
@@ -322,10 +336,23 @@ Result<FeedPublisher> Socket::feed_publisher(const FeedPublisherOptions& options
         if (socket.impl_->core != impl_->core) return failure(std::errc::invalid_argument);
         others.push_back(socket.impl_->socket);
     }
-    auto feed = impl_->core->call(
-        [&] { return impl_->core->publish_feed(impl_->socket, options, others); });
-    if (!feed) return tl::unexpected(feed.error());
-    return FeedPublisher(std::move(*feed));
+    const auto session = FeedPublisher::Impl::check(options);
+    if (!session) return tl::unexpected(session.error());
+    const auto& core = impl_->core;
+    const auto capacity = core->call([&] { return impl_->socket->feed_capacity(others); });
+    if (!capacity) return tl::unexpected(capacity.error());
+    std::shared_ptr<FeedPublisher::Impl> feed;
+    try {
+        feed = std::make_shared<FeedPublisher::Impl>(options, *session, *capacity,
+                                                     impl_->socket->port_pools(),
+                                                     std::chrono::steady_clock::now());
+    } catch (const std::exception&) {
+        return failure(std::errc::not_enough_memory);
+    }
+    const auto begun = core->call(
+        [&] { return core->publish_feed(impl_->socket, feed, others, options.repair); });
+    if (!begun) return tl::unexpected(begun.error());
+    return FeedPublisher(std::move(feed));
 }
 
 Result<Instant> Socket::connected_at() const {

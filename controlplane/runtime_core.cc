@@ -140,6 +140,7 @@ void RuntimeCore::start() {
     }
     try {
         call([this] { start_on_control_thread(); });
+        begin_to_tell();
     } catch (...) {
         call([this] { finish(); });
         throw;
@@ -181,6 +182,24 @@ void RuntimeCore::start_on_control_thread() {
     running_ = true;
     loop_.every(kTick, [this] { tick(); });
     for (const auto& port : ports_) port->announce();
+}
+
+// Telemetry's threads ask from now on, until stop() has waited for the last of them.
+void RuntimeCore::begin_to_tell() {
+    if (const auto why = call([this] { return eal_->why_no_telemetry(); }); !why.empty()) {
+        call([this, why] {
+            log(
+                fmt::format("no telemetry, so that neither `joinleaf stat` nor dpdk-telemetry.py "
+                            "sees this process: {}",
+                            why));
+        });
+    }
+    told_ = StatusService::instance().add(
+        {.status = [this] { return call([this] { return status(); }); },
+         .leaves =
+             [this](SocketId socket, std::uint64_t after, std::size_t limit) {
+                 return call([=, this] { return leaves(socket, after, limit); });
+             }});
 }
 
 void RuntimeCore::open_ports() {
@@ -398,16 +417,17 @@ Result<Receiver> RuntimeCore::open_receiver(const ReceiverOptions& options) {
     return Receiver(std::move(impl));
 }
 
-Result<std::shared_ptr<FeedPublisher::Impl>> RuntimeCore::publish_feed(
-    const std::shared_ptr<SocketCore>& socket, const FeedPublisherOptions& options,
-    std::span<const std::shared_ptr<SocketCore>> others) {
-    if (!options.repair) return socket->publish_feed(options, others);
+Result<void> RuntimeCore::publish_feed(const std::shared_ptr<SocketCore>& socket,
+                                       const std::shared_ptr<FeedPublisher::Impl>& feed,
+                                       std::span<const std::shared_ptr<SocketCore>> others,
+                                       const std::optional<RepairServerOptions>& repair) {
+    if (!repair) return socket->publish_feed(feed, others);
     if (!running_ || stopping_) return failure(std::errc::network_down);
     if (socket->repair_status()) return failure(std::errc::device_or_resource_busy);
     // Before the feed begins, so that one whose endpoint cannot be had does not begin.
     const std::weak_ptr<SocketCore> of = socket;
     auto service =
-        RepairService::open(loop_.io(), *options.repair,
+        RepairService::open(loop_.io(), *repair,
                             {.too_old =
                                  [of](Ipv4Address leaf, const HistoryBegins& begins) {
                                      const auto asked = of.lock();
@@ -420,11 +440,10 @@ Result<std::shared_ptr<FeedPublisher::Impl>> RuntimeCore::publish_feed(
                                  },
                              .log = [this](std::string_view line) { log(line); }});
     if (!service) return tl::unexpected(service.error());
-    auto feed = socket->publish_feed(options, others);
-    if (!feed) return feed;
-    (*service)->serve((*feed)->log, (*feed)->packing.capacity);
+    if (auto begun = socket->publish_feed(feed, others); !begun) return begun;
+    (*service)->serve(feed->log, feed->packing.capacity);
     socket->use_repair(std::move(*service));
-    return feed;
+    return {};
 }
 
 Result<void> RuntimeCore::open_repair(const std::shared_ptr<RepairHost::Impl>& host,
@@ -479,9 +498,30 @@ Status RuntimeCore::status() const {
                                   .turns = workers_[i]->turns(),
                                   .busy_turns = workers_[i]->busy_turns(),
                                   .busy = workers_[i]->busy_time(),
-                                  .running = workers_[i]->run_time()});
+                                  .running = workers_[i]->run_time(),
+                                  .frames = frames_of(*proxies_[i])});
     }
     return status;
+}
+
+std::uint64_t RuntimeCore::frames_of(const WorkerProxy& proxy) const {
+    using dataplane::Count;
+    std::uint64_t frames = 0;
+    for (const auto& port : ports_) {
+        for (const Seat& seat : port->steering().seats()) {
+            if (seat.proxy != &proxy) continue;
+            const auto& published = seat.proxy->worker().lane(seat.lane).published;
+            frames += published.get(Count::received) + published.get(Count::transmitted);
+        }
+    }
+    return frames;
+}
+
+std::vector<LeafStatus> RuntimeCore::leaves(SocketId socket, std::uint64_t after,
+                                            std::size_t limit) const {
+    const auto found = sockets_.find(socket);
+    if (found == sockets_.end()) return {};
+    return found->second->leaf_status(after, limit);
 }
 
 void RuntimeCore::close_everything() {
@@ -541,6 +581,8 @@ void RuntimeCore::stop(std::chrono::milliseconds linger) {
                !call([this] { return is_drained(); })) {
             std::this_thread::sleep_for(kTick);
         }
+        // Outside of the control thread, which those who are being told wait for.
+        call([this] { return std::move(told_); }).reset();
         call([this] { finish(); });
     }
     loop_.stop();

@@ -9,6 +9,7 @@
 #include <controlplane/repair_host_impl.h>
 #include <controlplane/rooted_context.h>
 #include <controlplane/socket_core.h>
+#include <controlplane/status_service.h>
 #include <controlplane/worker_proxy.h>
 #include <dataplane/dpdk/eal.h>
 #include <dataplane/worker.h>
@@ -51,10 +52,12 @@ public:
     using Ready = std::function<void(std::error_code)>;
     Result<std::shared_ptr<SocketCore>> open(const SocketOptions& options, Ready ready);
     Result<Receiver> open_receiver(const ReceiverOptions& options);
+    /// `others`: those of FeedPublisherOptions::also_by; `repair`: who sends again what was lost.
     /// Errors: as Socket::feed_publisher().
-    Result<std::shared_ptr<FeedPublisher::Impl>> publish_feed(
-        const std::shared_ptr<SocketCore>& socket, const FeedPublisherOptions& options,
-        std::span<const std::shared_ptr<SocketCore>> others);
+    Result<void> publish_feed(const std::shared_ptr<SocketCore>& socket,
+                              const std::shared_ptr<FeedPublisher::Impl>& feed,
+                              std::span<const std::shared_ptr<SocketCore>> others,
+                              const std::optional<RepairServerOptions>& repair);
     /// Errors: as Runtime::open_repair_host().
     Result<void> open_repair(const std::shared_ptr<RepairHost::Impl>& host,
                              const RepairHostOptions& options);
@@ -62,6 +65,8 @@ public:
     /// Now, and not with the next tick: somebody waits.
     void take_acknowledgements();
     [[nodiscard]] Status status() const;
+    [[nodiscard]] std::vector<LeafStatus> leaves(SocketId socket, std::uint64_t after,
+                                                 std::size_t limit) const;
     void log(std::string_view line) const;
     [[nodiscard]] const std::shared_ptr<PortPools>& pools(std::size_t port) const {
         return pools_[port];
@@ -69,6 +74,9 @@ public:
 
 private:
     void start_on_control_thread();
+    void begin_to_tell();
+    /// Of that worker, on all ports.
+    [[nodiscard]] std::uint64_t frames_of(const WorkerProxy& proxy) const;
     void open_ports();
     void attach_port(PortContext& port, const PortOptions& options);
     /// Where a socket is at home on its port. Errors: invalid_argument.
@@ -108,8 +116,9 @@ private:
     Instant receivers_looked_at_{};
     std::optional<Instant> ticked_at_;
     bool running_ = false;
-    bool stopping_ = false;  ///< nothing new is opened
-    ControlLoop loop_;       // last in, first out: its thread uses all of the above
+    bool stopping_ = false;                              ///< nothing new is opened
+    std::unique_ptr<StatusService::Registration> told_;  ///< to whoever asks by telemetry
+    ControlLoop loop_;  // last in, first out: its thread uses all of the above
 };
 
 }  // namespace joinleaf::controlplane

@@ -1,4 +1,5 @@
 #include <controlplane/socket_core.h>
+#include <algorithm>
 #include <utility>
 
 namespace joinleaf::controlplane {
@@ -66,6 +67,10 @@ Result<void> SocketCore::use(AdmissionFiles) {
                                            : std::errc::operation_not_supported);
 }
 std::optional<AdmissionStatus> SocketCore::admission_status() const { return std::nullopt; }
+std::vector<LeafStatus> SocketCore::leaf_status(std::uint64_t /*after*/,
+                                                std::size_t /*limit*/) const {
+    return {};
+}
 Result<UserData> SocketCore::peer_data() const { return failure(std::errc::not_connected); }
 Result<SessionOffer> SocketCore::session() const { return failure(std::errc::not_connected); }
 Result<Peer> SocketCore::peer() const { return failure(std::errc::not_connected); }
@@ -198,6 +203,20 @@ Result<void> SocketCore::set_loopback(bool on, Held applied) {
     return {};
 }
 
+Result<void> SocketCore::set_rate(std::uint64_t packets_per_second, std::uint64_t bits_per_second,
+                                  Held applied) {
+    if (state_ == State::closed) return failure(std::errc::not_a_socket);
+    if (std::max(packets_per_second, bits_per_second) > dataplane::TokenBucket::kMaxRate) {
+        return failure(std::errc::invalid_argument);
+    }
+    options_.sender.packets_per_second = packets_per_second;
+    options_.sender.bits_per_second = bits_per_second;
+    if (attachment_) {
+        attachment_->set_rate(packets_per_second, bits_per_second, std::move(applied));
+    }
+    return {};
+}
+
 Result<void> SocketCore::set_nonblocking(bool on) {
     if (state_ == State::closed) return failure(std::errc::not_a_socket);
     nonblocking_ = on;
@@ -227,25 +246,36 @@ Result<std::shared_ptr<dataplane::SendQueue>> SocketCore::send_queue() {
     return attachment_->send_queue();
 }
 
-Result<void> SocketCore::may_send_feed() const {
-    if (auto able = may_send(); !able) return able;
-    if (options_.sender.framing != Framing::moldudp64) {
-        return failure(std::errc::operation_not_supported);
-    }
-    return {};
-}
-
-Result<std::shared_ptr<FeedPublisher::Impl>> SocketCore::publish_feed(
-    const FeedPublisherOptions& options, std::span<const std::shared_ptr<SocketCore>> others) {
-    if (auto able = may_send_feed(); !able) return tl::unexpected(able.error());
+// Those of the others, once this one may send a feed too.
+Result<std::vector<Attachment*>> SocketCore::senders_of_feed(Others others) {
     std::vector<Attachment*> attachments;
+    const auto look_at = [](const SocketCore& socket) -> Result<void> {
+        if (auto able = socket.may_send(); !able) return able;
+        const bool sends_feed = socket.options_.sender.framing == Framing::moldudp64;
+        if (!sends_feed) return failure(std::errc::operation_not_supported);
+        return {};
+    };
+    if (auto able = look_at(*this); !able) return tl::unexpected(able.error());
     for (const auto& other : others) {
-        if (auto able = other->may_send_feed(); !able) return tl::unexpected(able.error());
+        if (auto able = look_at(*other); !able) return tl::unexpected(able.error());
         attachments.push_back(other->attachment());
     }
-    auto feed = attachment_->publish_feed(options, attachments);
-    if (feed) feed_begun(**feed);
-    return feed;
+    return attachments;
+}
+
+Result<std::size_t> SocketCore::feed_capacity(Others others) {
+    const auto senders = senders_of_feed(others);
+    if (!senders) return tl::unexpected(senders.error());
+    return attachment_->feed_capacity(*senders);
+}
+
+Result<void> SocketCore::publish_feed(const std::shared_ptr<FeedPublisher::Impl>& feed,
+                                      Others others) {
+    const auto senders = senders_of_feed(others);
+    if (!senders) return tl::unexpected(senders.error());
+    auto begun = attachment_->publish_feed(feed, *senders);
+    if (begun) feed_begun(*feed);
+    return begun;
 }
 
 void SocketCore::use_repair(std::shared_ptr<RepairService> repair) {

@@ -82,12 +82,16 @@ public:
     virtual Result<void> set_sources(const SourceFilter& sources, Held applied);
     Result<void> set_scope(std::uint8_t scope, Held applied = {});
     Result<void> set_loopback(bool on, Held applied);
+    Result<void> set_rate(std::uint64_t packets_per_second, std::uint64_t bits_per_second,
+                          Held applied);
     Result<void> set_nonblocking(bool on);
     Result<void> select(std::shared_ptr<EventQueue::Impl> queue, EventMask mask);
     /// The first call gives a socket that also receives its way out.
     [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
-    [[nodiscard]] Result<std::shared_ptr<FeedPublisher::Impl>> publish_feed(
-        const FeedPublisherOptions& options, std::span<const std::shared_ptr<SocketCore>> others);
+    /// A sequenced feed by this socket and others: what Attachment says, where all may send one.
+    using Others = std::span<const std::shared_ptr<SocketCore>>;
+    [[nodiscard]] Result<std::size_t> feed_capacity(Others others);
+    Result<void> publish_feed(const std::shared_ptr<FeedPublisher::Impl>& feed, Others others);
     [[nodiscard]] Result<Instant> connected_at() const;
 
     /// A join whose report has not left fails: who waits for it must not wait for the cable.
@@ -122,6 +126,9 @@ public:
     [[nodiscard]] virtual std::string name_of_leaf(Ipv4Address) const { return {}; }
     /// A root's.
     [[nodiscard]] virtual std::optional<AdmissionStatus> admission_status() const;
+    /// A root's, those above `after`, `limit` at most.
+    [[nodiscard]] virtual std::vector<LeafStatus> leaf_status(std::uint64_t after,
+                                                              std::size_t limit) const;
 
 protected:
     /// Errors: what another join is answered in this state (M12); nothing when one may start.
@@ -164,7 +171,7 @@ protected:
 private:
     void wake_request_waiters();
     [[nodiscard]] Result<void> may_send() const;
-    [[nodiscard]] Result<void> may_send_feed() const;
+    [[nodiscard]] Result<std::vector<Attachment*>> senders_of_feed(Others others);
 
     SocketId id_;
     SocketOptions options_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
-#include <utility>
 
 namespace joinleaf::dataplane {
 namespace {
@@ -11,10 +10,6 @@ namespace {
 constexpr std::array<std::string_view, kFateCount> kFateNames{
     "taken",       "held",        "control",       "duplicate", "late",        "before_start",
     "window_full", "old_session", "other_session", "after_end", "unconfirmed", "stopped"};
-
-FeedItem discarded(std::uint8_t line, PacketHandle handle) {
-    return {.kind = FeedItem::Kind::discard, .handle = handle, .give_back = true, .line = line};
-}
 
 }  // namespace
 
@@ -67,8 +62,10 @@ Fate Arbiter::judge(std::uint8_t line, const net::MoldPacket& packet, PacketHand
     const std::uint32_t count = packet.messages.size();
     ++from.counters.packets;
     from.counters.received += count;
-    if (claim_ || packet.sequence > edge_) [[unlikely]] {
+    if (claim_ || rival_ || packet.sequence > edge_) [[unlikely]] {
         if (!is_confirmed(line, packet, now)) return Fate::unconfirmed;
+        // A line that goes on with this session has not left it.
+        if (rival_ && rival_->line == line && (pending_ & kSwitch) == 0) dismiss_rival();
     }
     if (line != kRepair) from.follow(packet.sequence, packet.end(), now);
     if (stopped_) [[unlikely]]
@@ -192,6 +189,8 @@ Fate Arbiter::duplicate(std::uint8_t line, const net::MoldPacket& packet) noexce
 
 // ---- Sessions ----
 
+// One stray packet must not end a session: another one is believed when a second packet is of it
+// too, or nothing is left of this one.
 Fate Arbiter::judge_other_session(std::uint8_t line, const net::MoldPacket& packet,
                                   PacketHandle handle, Instant now) noexcept {
     // A line that is behind still brings what is over; it must not lead back there.
@@ -200,13 +199,40 @@ Fate Arbiter::judge_other_session(std::uint8_t line, const net::MoldPacket& pack
         if (old_sessions_[i] == packet.session) return Fate::old_session;
     }
     if (stopped_) return Fate::stopped;
-    switch_packet_ = packet;
-    switch_handle_ = handle;
-    switch_line_ = line;
-    switch_at_ = now;
-    switch_received_ = received_;
+    const Waiting waiting{line, packet, handle, now, received_};
+    const Fate fate = packet.kind == net::MoldKind::data ? Fate::taken : Fate::control;
+    const bool is_known = rival_ && rival_->packet.session == packet.session;
+    if (is_known && is_rival_confirmed(line, packet, now)) {
+        second_ = waiting;
+        pending_ |= kSecond;
+    } else if (is_known) {
+        return Fate::unconfirmed;
+    } else {
+        dismiss_rival();
+        rival_ = waiting;
+        if (!end_ && !is_silent(now)) return fate == Fate::taken ? Fate::held : fate;
+    }
     pending_ |= kSwitch | kWindow | (end_ && !end_told_ ? kEnd : 0u);
-    return packet.kind == net::MoldKind::data ? Fate::taken : Fate::control;
+    return fate;
+}
+
+bool Arbiter::is_rival_confirmed(std::uint8_t line, const net::MoldPacket& packet,
+                                 Instant now) const noexcept {
+    return line != rival_->line || packet.sequence != rival_->packet.sequence ||
+           packet.kind != rival_->packet.kind || now - rival_->at >= kSaidAgain;
+}
+
+bool Arbiter::is_silent(Instant now) const noexcept {
+    return std::all_of(lines_.begin(), lines_.end() - 1,
+                       [&](const Line& line) { return now - line.heard >= kSilence; });
+}
+
+void Arbiter::dismiss_rival() noexcept {
+    if (rival_ && rival_->is_kept()) {
+        dismissed_ = rival_;
+        pending_ |= kDismiss;
+    }
+    rival_.reset();
 }
 
 void Arbiter::begin(const net::MoldSession& session, std::uint64_t first_heard,
@@ -242,11 +268,18 @@ void Arbiter::begin(const net::MoldSession& session, std::uint64_t first_heard,
 bool Arbiter::begin_next_session(FeedItem& item) noexcept {
     old_sessions_[old_session_count_++ % old_sessions_.size()] = session_;
     first_session_ = false;
-    begin(switch_packet_.session, switch_packet_.sequence, switch_at_);
-    received_ = switch_received_;
-    const Fate fate = judge(switch_line_, switch_packet_, switch_handle_, switch_at_);
-    if (fate == Fate::taken || fate == Fate::held || fate == Fate::control) return false;
-    item = discarded(switch_line_, switch_handle_);
+    const Waiting waiting = *rival_;
+    rival_.reset();
+    begin(waiting.packet.session, waiting.packet.sequence, waiting.at);
+    return judge_waiting(waiting, item);
+}
+
+// True: it is of no use any more.
+bool Arbiter::judge_waiting(const Waiting& waiting, FeedItem& item) noexcept {
+    received_ = waiting.received;
+    const Fate fate = judge(waiting.line, waiting.packet, waiting.handle, waiting.at);
+    if (fate == Fate::taken || fate == Fate::held || !waiting.is_kept()) return false;
+    item = FeedItem::discarded(waiting.line, waiting.handle);
     return true;
 }
 
@@ -328,106 +361,6 @@ void Arbiter::history_begins(std::uint64_t sequence, Instant now) noexcept {
         lose(gone);
     }
     progress_at_ = now;
-}
-
-// ---- What is told ----
-
-bool Arbiter::next_slowly(FeedItem& item) noexcept {
-    for (;;) {
-        if (has_started_ && !session_told_) {
-            session_told_ = true;
-            item = {.kind = FeedItem::Kind::session, .first = start_, .session = session_};
-            return true;
-        }
-        if ((pending_ & kGap) != 0) {
-            pending_ &= ~kGap;
-            item = {.kind = FeedItem::Kind::gap, .first = gap_.first, .count = gap_.count()};
-            return true;
-        }
-        if ((pending_ & kLate) != 0) return next_late(item);
-        if (current_) return deliver_current(item);
-        if ((pending_ & kWindow) != 0) {
-            if (next_held(item)) return true;
-            pending_ &= ~kWindow;
-        }
-        if ((pending_ & kEnd) != 0 && next_ >= *end_ && !end_told_ && !stopped_) {
-            end_told_ = true;
-            item = {.kind = FeedItem::Kind::end, .first = next_};
-            return true;
-        }
-        if ((pending_ & kSwitch) != 0 && !stopped_) {
-            if (const auto lost = hole()) {  // of the old session; nobody will bring it now
-                lose(lost->range);
-                continue;
-            }
-            pending_ = 0;
-            if (begin_next_session(item)) return true;
-            continue;
-        }
-        if ((pending_ & kSwitch) != 0) {  // the old session's last gap has stopped all
-            pending_ = 0;
-            if (switch_packet_.kind != net::MoldKind::data) return false;
-            item = discarded(switch_line_, switch_handle_);
-            return true;
-        }
-        pending_ = 0;
-        if (has_hole()) note_passed();  // another one, it may be
-        return false;
-    }
-}
-
-bool Arbiter::deliver_current(FeedItem& item) noexcept {
-    deliver(*current_, item);
-    current_.reset();
-    return true;
-}
-
-bool Arbiter::next_held(FeedItem& item) noexcept {
-    if (window_.empty() || (window_.front().first > next_ && !stopped_)) return false;
-    const HeldPacket packet = window_.pop_front();
-    if (stopped_ || packet.end() <= next_) {
-        item = discarded(packet.line, packet.handle);
-        return true;
-    }
-    deliver(packet, item);
-    return true;
-}
-
-void Arbiter::deliver(const HeldPacket& packet, FeedItem& item) noexcept {
-    const auto known = static_cast<std::uint32_t>(next_ - packet.first);
-    item.kind = FeedItem::Kind::messages;
-    item.first = next_;
-    item.messages = known == 0 ? packet.messages : packet.messages.without_first(known);
-    item.count = item.messages.size();
-    item.handle = packet.handle;
-    item.give_back = true;
-    item.line = packet.line;
-    item.arrived = packet.arrived;
-    item.received = packet.received;
-    delivered_ += item.count;
-    advance_to(packet.end());
-}
-
-bool Arbiter::next_late(FeedItem& item) noexcept {
-    const auto before = static_cast<std::uint32_t>(late_range_.first - late_->first);
-    const auto count = static_cast<std::uint32_t>(late_range_.count());
-    item = {.kind = FeedItem::Kind::late,
-            .first = late_range_.first,
-            .count = count,
-            .messages = late_->messages.without_first(before).first(count),
-            .handle = late_->handle,
-            .line = late_->line,
-            .arrived = late_->arrived,
-            .received = late_->received};
-    delivered_late_ += count;
-    if (const auto more = told_gaps_.take({late_range_.end, late_->end()})) {
-        late_range_ = *more;
-        return true;
-    }
-    item.give_back = true;
-    late_.reset();
-    pending_ &= ~kLate;
-    return true;
 }
 
 }  // namespace joinleaf::dataplane

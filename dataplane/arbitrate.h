@@ -55,7 +55,7 @@ enum class Fate : std::uint8_t {
     old_session,    ///< of a session that is over
     other_session,  ///< of a session that is not followed
     after_end,      ///< a message beyond the end of its session
-    unconfirmed,    ///< far ahead of all that is known, and nothing else says so
+    unconfirmed,    ///< far ahead, or of another session, and nothing else says so
     stopped,        ///< after a gap that was to stop all
 
     kCount,  ///< not a fate: how many there are
@@ -83,6 +83,10 @@ struct FeedItem {
     Instant arrived;         ///< when the arbiter was told of it
     Instant received;        ///< when it came from the wire
     net::MoldSession session;
+
+    [[nodiscard]] static FeedItem discarded(std::uint8_t by, PacketHandle packet) noexcept {
+        return {.kind = Kind::discard, .handle = packet, .give_back = true, .line = by};
+    }
 };
 
 /// The first range that is missing.
@@ -104,7 +108,7 @@ public:
     static constexpr std::uint8_t kRepair = 0xff;
     /// A line that was silent so long brings nothing any more.
     static constexpr Duration kSilence = std::chrono::seconds(3);
-    /// A heartbeat that a line says again after so long is no copy that the network has made.
+    /// What a line says again after so long is no copy that the network has made.
     static constexpr Duration kSaidAgain = std::chrono::milliseconds(10);
 
     explicit Arbiter(const ArbiterOptions& options);
@@ -145,6 +149,7 @@ public:
     void stop() noexcept {
         stopped_ = true;
         pending_ |= kWindow;
+        dismiss_rival();
     }
 
     /// None before the first packet.
@@ -156,7 +161,10 @@ public:
     /// From a start in the past until nothing is missing for the first time.
     [[nodiscard]] bool is_catching_up() const noexcept { return catching_up_; }
     [[nodiscard]] bool is_stopped() const noexcept { return stopped_; }
-    [[nodiscard]] std::size_t held() const noexcept { return window_.size(); }
+    /// Packets that wait: for those before them, or for another session to be confirmed.
+    [[nodiscard]] std::size_t held() const noexcept {
+        return window_.size() + (rival_ && rival_->is_kept() ? 1 : 0);
+    }
 
     [[nodiscard]] const LineCounters& line(std::uint8_t line) const noexcept {
         return of(line).counters;
@@ -178,7 +186,9 @@ private:
         kLate = 2,     // late_
         kWindow = 4,   // packets that wait may be next
         kEnd = 8,      // the end of the session is known and not told
-        kSwitch = 16,  // another session follows when this one is told
+        kSwitch = 16,  // another session follows when this one is told: rival_
+        kSecond = 32,  // then the packet that has confirmed it: second_
+        kDismiss = 64  // a rival was none: dismissed_
     };
     struct Line {
         explicit Line(std::size_t ranges) : holes(ranges) {}
@@ -213,6 +223,17 @@ private:
         Instant at;
     };
 
+    // A packet that is looked at later.
+    struct Waiting {
+        std::uint8_t line = 0;
+        net::MoldPacket packet;
+        PacketHandle handle = nullptr;
+        Instant at;
+        Instant received;
+
+        [[nodiscard]] bool is_kept() const noexcept { return packet.kind == net::MoldKind::data; }
+    };
+
     [[nodiscard]] HeldPacket held_packet(std::uint8_t line, const net::MoldPacket& packet,
                                          PacketHandle handle, Instant now) const noexcept {
         return {packet.sequence, packet.messages, handle, now, received_, line};
@@ -226,6 +247,10 @@ private:
                Instant now) noexcept;
     Fate judge_other_session(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
                              Instant now) noexcept;
+    bool is_rival_confirmed(std::uint8_t line, const net::MoldPacket& packet,
+                            Instant now) const noexcept;
+    [[nodiscard]] bool is_silent(Instant now) const noexcept;
+    void dismiss_rival() noexcept;
     Fate judge_control(const net::MoldPacket& packet, Instant now) noexcept;
     Fate judge_old(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
                    Instant now) noexcept;
@@ -234,6 +259,7 @@ private:
                      Instant now) noexcept;
     void begin(const net::MoldSession& session, std::uint64_t first_heard, Instant now) noexcept;
     bool begin_next_session(FeedItem& item) noexcept;
+    bool judge_waiting(const Waiting& waiting, FeedItem& item) noexcept;
     void raise_edge(std::uint64_t edge, Instant now) noexcept;
     void note_passed() noexcept;
     [[nodiscard]] bool all_have_passed(std::uint64_t sequence, Instant now) const noexcept;
@@ -269,12 +295,9 @@ private:
     SequenceRange late_range_;
     SequenceRange gap_;
 
-    // The packet that has brought another session.
-    net::MoldPacket switch_packet_;
-    PacketHandle switch_handle_ = nullptr;
-    std::uint8_t switch_line_ = 0;
-    Instant switch_at_;
-    Instant switch_received_;
+    std::optional<Waiting> rival_;  // the packet that has brought another session
+    std::optional<Waiting> second_;
+    std::optional<Waiting> dismissed_;
 
     std::uint64_t start_ = 0;     // where this leaf began in the session
     std::uint64_t next_ = 0;      // to be delivered next

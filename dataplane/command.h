@@ -64,6 +64,11 @@ struct SetFeed {
     FeedLine* line;
     FeedLines* builds;
 };
+/// From now on; what a burst has gathered or owes is forgotten.
+struct SetPace {
+    Outlet* outlet;
+    Pace pace;
+};
 /// A destination of an outlet with a replication, new or another in its place. Copied by the
 /// worker; `header` may go once this is acknowledged, and datagrams taken from then on go there.
 struct PutReplica {
@@ -88,7 +93,7 @@ struct TransmitFrame {
 struct Command {
     std::uint64_t token = 0;
     std::variant<AddReceiveQueue, RemoveReceiveQueue, AddSubscription, RemoveSubscription,
-                 ReplaceFilter, SetLoopback, AddOutlet, RemoveOutlet, ReplaceHeader, SetFeed,
+                 ReplaceFilter, SetLoopback, AddOutlet, RemoveOutlet, ReplaceHeader, SetFeed, SetPace,
                  PutReplica, RemoveReplica, TransmitFrame>
         what{};
 };

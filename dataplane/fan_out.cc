@@ -17,6 +17,22 @@ void supply(Lane& lane, SendQueue& queue) noexcept {
     if (lane.transmit_pool.allocate_raw(empties)) queue.supply(empties);
 }
 
+// Moves those that fit to the front, and frees the others. Returns how many fit.
+std::uint32_t drop_oversized(Lane& lane, Outlet& outlet, std::span<Filled> payloads) noexcept {
+    std::uint32_t fit = 0;
+    for (const auto& payload : payloads) {
+        if (payload.length <= outlet.payload_capacity) {
+            payloads[fit++] = payload;
+        } else {
+            dpdk::free(payload.packet);
+        }
+    }
+    const auto oversized = static_cast<std::uint32_t>(payloads.size() - fit);
+    lane.tally.drop(DropReason::oversized, oversized);
+    outlet.complete(oversized);
+    return fit;
+}
+
 std::uint32_t from_queue(Lane& lane, Outlet& outlet, std::uint32_t limit,
                          Payloads& burst) noexcept {
     const auto n = outlet.queue->collect({burst.data(), limit});
@@ -24,8 +40,13 @@ std::uint32_t from_queue(Lane& lane, Outlet& outlet, std::uint32_t limit,
     return static_cast<std::uint32_t>(n);
 }
 
-// Fills the lane's spares up to `limit`. Returns how many of those there are.
-std::uint32_t fill_spares(Lane& lane, std::uint32_t limit) noexcept {
+// Fills the lane's spares up to `limit`, as offers of `capacity` octets each. Returns how many of
+// those there are.
+std::uint32_t fill_spares(Lane& lane, std::uint32_t limit, std::uint32_t capacity) noexcept {
+    if (lane.spare_capacity != capacity) {
+        lane.spare_capacity = capacity;
+        for (auto& offer : lane.offered) offer.capacity = capacity;
+    }
     if (lane.spare_count >= limit) return limit;
     const std::span<Packet*> missing(lane.spare.data() + lane.spare_count,
                                      limit - lane.spare_count);
@@ -33,7 +54,8 @@ std::uint32_t fill_spares(Lane& lane, std::uint32_t limit) noexcept {
         return lane.spare_count;  // asks for less; nothing is lost
     }
     for (std::uint32_t i = lane.spare_count; i < limit; ++i) {
-        lane.offered[i] = {.data = dpdk::payload_start(lane.spare[i]), .buffer = lane.spare[i]};
+        lane.offered[i].data = dpdk::payload_start(lane.spare[i]);
+        lane.offered[i].buffer = lane.spare[i];
     }
     lane.spare_count = limit;
     return limit;
@@ -44,22 +66,17 @@ std::uint32_t fill_spares(Lane& lane, std::uint32_t limit) noexcept {
 template <class Source>
 std::uint32_t from_source(Lane& lane, const Outlet& outlet, std::uint32_t limit, Payloads& burst,
                           const Source& source) noexcept {
-    limit = fill_spares(lane, limit);
+    limit = fill_spares(lane, limit, outlet.payload_capacity);
     if (limit == 0) return 0;
     // The newest spares are handed out first, so that what is left stays at the front.
     const std::uint32_t base = lane.spare_count - limit;
     const std::span<SendBuffer> offered(lane.offered.data() + base, limit);
-    if (offered.front().capacity != outlet.payload_capacity ||
-        offered.back().capacity != outlet.payload_capacity) {
-        for (auto& buffer : offered) buffer.capacity = outlet.payload_capacity;
-    }
     const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(source(offered), limit));
     if (n == 0) return 0;
     for (std::uint32_t i = 0; i < n; ++i) burst[i] = {lane.spare[base + i], offered[i].length};
-    std::copy(lane.spare.begin() + base + n, lane.spare.begin() + lane.spare_count,
-              lane.spare.begin() + base);
-    std::copy(lane.offered.begin() + base + n, lane.offered.begin() + lane.spare_count,
-              lane.offered.begin() + base);
+    const std::uint32_t left = limit - n;
+    std::copy_n(lane.spare.begin() + base + n, left, lane.spare.begin() + base);
+    std::copy_n(lane.offered.begin() + base + n, left, lane.offered.begin() + base);
     lane.spare_count -= n;
     return n;
 }
@@ -80,53 +97,54 @@ std::uint32_t from_application(Lane& lane, Outlet& outlet, std::uint32_t limit, 
     });
 }
 
-enum class UdpChecksum { none, offload, software };
+enum class UdpChecksum { none, offload };
+
+// Headers that have no sum over the payload are the same for payloads of one length, and those of a
+// burst mostly have one.
+template <UdpChecksum How>
+ReadyHeader ready_header(const HeaderTemplate& header, std::uint32_t length) noexcept {
+    const auto size = static_cast<std::uint16_t>(length);
+    return How == UdpChecksum::offload ? header.ready_for_offload(size) : header.ready(size);
+}
+
+template <UdpChecksum How>
+void write_ready_headers(const HeaderTemplate& header, std::span<const Filled> payloads) noexcept {
+    constexpr std::uint32_t kBehindEthernet = net::kIpv4HeaderSize + net::kUdpHeaderSize;
+    const auto header_size = static_cast<std::uint32_t>(header.size());
+    while (!payloads.empty()) {
+        const std::uint32_t length = payloads.front().length;
+        const ReadyHeader ready = ready_header<How>(header, length);
+        std::size_t n = 0;
+        for (; n < payloads.size() && payloads[n].length == length; ++n) {
+            dpdk::Packet* const packet = payloads[n].packet;
+            dpdk::set_extent(packet, header_size, length);
+            ready.put(dpdk::payload_start(packet));
+            if constexpr (How == UdpChecksum::offload) {
+                dpdk::request_udp_checksum(packet, header_size - kBehindEthernet);
+            }
+        }
+        payloads = payloads.subspan(n);
+    }
+}
 
 // `header` is a copy: what is written cannot be part of it, so it stays in registers for the burst.
-template <UdpChecksum How>
-void write_headers(HeaderTemplate header, std::span<const Filled> payloads) noexcept {
-    constexpr std::uint32_t kBehindEthernet = net::kIpv4HeaderSize + net::kUdpHeaderSize;
+void write_summed_headers(HeaderTemplate header, std::span<const Filled> payloads) noexcept {
     const auto header_size = static_cast<std::uint32_t>(header.size());
     for (const auto& [packet, length] : payloads) {
         dpdk::set_extent(packet, header_size, length);
-        std::byte* const payload = dpdk::payload_start(packet);
-        const auto size = static_cast<std::uint16_t>(length);
-        if constexpr (How == UdpChecksum::none) {
-            header.write(payload, size);
-        } else if constexpr (How == UdpChecksum::offload) {
-            header.write_for_offload(payload, size);
-            dpdk::request_udp_checksum(packet, header_size - kBehindEthernet);
-        } else {
-            header.write_summed(payload, size);
-        }
+        header.write_summed(dpdk::payload_start(packet), static_cast<std::uint16_t>(length));
     }
 }
 
 void write_headers(const Lane& lane, const Outlet& outlet,
                    std::span<const Filled> payloads) noexcept {
     if (!outlet.udp_checksum) {
-        write_headers<UdpChecksum::none>(outlet.header, payloads);
+        write_ready_headers<UdpChecksum::none>(outlet.header, payloads);
     } else if (lane.port.offloads().transmit_udp_checksum && outlet.route == Route::wire) {
-        write_headers<UdpChecksum::offload>(outlet.header, payloads);
+        write_ready_headers<UdpChecksum::offload>(outlet.header, payloads);
     } else {
-        write_headers<UdpChecksum::software>(outlet.header, payloads);
+        write_summed_headers(outlet.header, payloads);
     }
-}
-
-// Moves those that fit to the front, and frees the others. Returns how many fit.
-std::uint32_t drop_oversized(Lane& lane, Outlet& outlet, std::span<Filled> payloads) noexcept {
-    std::uint32_t fit = 0;
-    for (const auto& payload : payloads) {
-        if (payload.length <= outlet.payload_capacity) [[likely]] {
-            payloads[fit++] = payload;
-        } else {
-            dpdk::free(payload.packet);
-        }
-    }
-    const auto oversized = static_cast<std::uint32_t>(payloads.size() - fit);
-    lane.tally.drop(DropReason::oversized, oversized);
-    outlet.complete(oversized);
-    return fit;
 }
 
 // Members on this host have their references before the port has the frames, and handlers read
@@ -158,9 +176,13 @@ void keep_here(Lane& lane, Outlet& outlet, std::span<const Filled> payloads) noe
 std::uint32_t take_payloads(Lane& lane, Outlet& outlet, Instant now, Payloads& payloads) noexcept {
     const auto header_size = static_cast<std::uint32_t>(outlet.header.size());
     // What becomes many frames is taken in small numbers, so that a pace is held by them.
-    const std::size_t copies = outlet.replication ? outlet.replication->destinations.ready() : 1;
-    const auto wanted = static_cast<std::uint32_t>(
-        std::clamp<std::size_t>(kBurst * kBurst / std::max<std::size_t>(copies, 1), 1, kBurst));
+    std::size_t copies = 1;
+    std::uint32_t wanted = kBurst;
+    if (outlet.replication) {
+        copies = outlet.replication->destinations.ready();
+        wanted = static_cast<std::uint32_t>(
+            std::clamp<std::size_t>(kBurst * kBurst / std::max<std::size_t>(copies, 1), 1, kBurst));
+    }
     const std::uint32_t limit =
         outlet.pacer.allowance(now, wanted, octets_on_wire(header_size + outlet.payload_capacity));
     if (limit == 0) return 0;
@@ -174,11 +196,19 @@ std::uint32_t take_payloads(Lane& lane, Outlet& outlet, Instant now, Payloads& p
     } else if (outlet.line != nullptr) {
         n = static_cast<std::uint32_t>(outlet.line->take({payloads.data(), limit}));
     }
-    std::uint64_t octets = 0;
-    for (std::uint32_t i = 0; i < n; ++i)
-        octets += octets_on_wire(header_size + payloads[i].length);
-    outlet.pacer.consume(n, octets * copies);
-    return n;
+    if (outlet.pacer.is_limited()) {
+        std::uint64_t octets = 0;
+        for (std::uint32_t i = 0; i < n; ++i)
+            octets += octets_on_wire(header_size + payloads[i].length);
+        outlet.pacer.consume(n, octets * copies);
+    }
+    const std::span<const Filled> taken(payloads.data(), n);
+    const auto fits = [&](const Filled& payload) {
+        return payload.length <= outlet.payload_capacity;
+    };
+    return std::all_of(taken.begin(), taken.end(), fits)
+               ? n
+               : drop_oversized(lane, outlet, {payloads.data(), n});
 }
 
 std::uint32_t build_for_lines(Lane& lane, Outlet& outlet, Instant now) noexcept {
@@ -207,8 +237,7 @@ std::uint32_t fan_out(Lane& lane, Outlet& outlet, Instant now) noexcept {
     const std::uint32_t n = take_payloads(lane, outlet, now, burst);
     if (n == 0) return 0;
 
-    const std::span<const Filled> payloads(burst.data(),
-                                           drop_oversized(lane, outlet, {burst.data(), n}));
+    const std::span<const Filled> payloads(burst.data(), n);
     write_headers(lane, outlet, payloads);
     // Mostly there is nobody.
     if (Subscription* const members = lane.subscriptions.find(outlet.key); members != nullptr) {
@@ -218,12 +247,12 @@ std::uint32_t fan_out(Lane& lane, Outlet& outlet, Instant now) noexcept {
         keep_here(lane, outlet, payloads);
         return n;
     }
-    outlet.first = 0;
-    outlet.end = 0;
-    for (const auto& [packet, length] : payloads) {
-        outlet.pending[outlet.end] = packet;
-        outlet.pending_length[outlet.end++] = static_cast<std::uint16_t>(length);
+    for (std::uint32_t i = 0; i < n; ++i) {
+        outlet.pending[i] = payloads[i].packet;
+        outlet.pending_length[i] = static_cast<std::uint16_t>(payloads[i].length);
     }
+    outlet.first = 0;
+    outlet.end = n;
     return n;
 }
 

@@ -11,8 +11,8 @@ namespace joinleaf::dataplane {
 /// A burst of payloads, each at its packet's payload_start().
 using Payloads = std::array<Filled, dpdk::kBurst>;
 
-/// Takes the next payloads of one outlet, at its pace, from its queue or inline source. Returns how
-/// many; they are the caller's.
+/// Takes the next payloads of one outlet, at its pace, from its queue or inline source, and drops
+/// those that are longer than its frames may be. Returns how many are left; they are the caller's.
 std::uint32_t take_payloads(Lane& lane, Outlet& outlet, Instant now, Payloads& payloads) noexcept;
 /// Builds the next datagrams of a feed that goes by several ports, as many as the lines have room
 /// for, whatever waits for this outlet's own port. Returns how many.

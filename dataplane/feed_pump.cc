@@ -85,7 +85,7 @@ bool FeedPump::may_advance() const noexcept {
 }
 
 void FeedPump::arrive(Source& from, const Datagram& datagram, Instant now) noexcept {
-    const auto line = line_of(datagram.socket());
+    const auto line = line_of(datagram.socket(), from);
     if (!line) [[unlikely]] {
         drop(PumpDrop::other_socket);
         from.unused.push_back(datagram.buffer_);

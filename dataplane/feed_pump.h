@@ -17,7 +17,7 @@ namespace joinleaf::dataplane {
 
 /// Why a datagram is dropped before it is read.
 enum class PumpDrop : std::uint8_t {
-    other_socket,     ///< of a socket that is none of the lines
+    other_socket,     ///< of a socket that is none of the lines, or whose receiver is another
     no_spare_buffer,  ///< in several parts, and no buffer to put them together
     too_long,         ///< in several parts, and larger than such a buffer
 
@@ -132,9 +132,13 @@ private:
     void arrive_in_parts(Source& from, std::uint8_t line, const Datagram& datagram,
                          Instant now) noexcept;
     void arrive_answer(Instant now) noexcept;
-    [[nodiscard]] std::optional<std::uint8_t> line_of(SocketId socket) const noexcept {
+    [[nodiscard]] std::optional<std::uint8_t> line_of(SocketId socket,
+                                                      const Source& from) const noexcept {
         for (std::uint8_t line = 0; line < line_count_; ++line) {
-            if (lines_[line].socket == socket) return line;
+            // By another source it is no line: its buffer would come back to the wrong one.
+            if (lines_[line].socket == socket && &sources_[lines_[line].source] == &from) {
+                return line;
+            }
         }
         return std::nullopt;
     }

@@ -49,13 +49,28 @@ private:
     bool has_udp_checksum_;
 };
 
+/// What each header write touches in front of the payload. mbufs have a headroom of 128.
+inline constexpr std::size_t kHeaderRoom = 64;
+
+/// A finished header: all of it is the same for every payload of one length.
+class ReadyHeader {
+public:
+    /// So that it ends at `payload`; overwrites the kHeaderRoom octets there.
+    void put(std::byte* payload) const noexcept {
+        std::memcpy(payload - kHeaderRoom, octets_.data(), kHeaderRoom);
+    }
+
+private:
+    friend class HeaderTemplate;
+    alignas(64) std::array<std::byte, kHeaderRoom> octets_;
+};
+
 /// One cache line, so that thousands of them lie close. The header stands at the end of it; what
 /// is before the longest header there can be holds the sums, and is stamped along because one wide
 /// copy of the whole is faster than one of the header's exact size.
 class alignas(64) HeaderTemplate {
 public:
-    /// What each write touches in front of the payload. mbufs have a headroom of 128.
-    static constexpr std::size_t kHeadroom = 64;
+    static constexpr std::size_t kHeadroom = kHeaderRoom;
 
     explicit HeaderTemplate(const Destination& destination) noexcept;
 
@@ -88,6 +103,19 @@ public:
         sum.add_word(length);
         sum.add_word(length);
         stamp(payload, payload_length, udp_checksum(sum.folded()));
+    }
+
+    /// What write(payload, payload_length) writes, once for many payloads of one length.
+    [[nodiscard]] ReadyHeader ready(std::uint16_t payload_length) const noexcept {
+        ReadyHeader header;
+        write(header.octets_.data() + kHeadroom, payload_length);
+        return header;
+    }
+    /// What write_for_offload() writes, likewise.
+    [[nodiscard]] ReadyHeader ready_for_offload(std::uint16_t payload_length) const noexcept {
+        ReadyHeader header;
+        write_for_offload(header.octets_.data() + kHeadroom, payload_length);
+        return header;
     }
 
     /// For a NIC that computes the UDP checksum: the field holds the sum of the pseudo header, not

@@ -87,6 +87,7 @@ struct Lane {
     std::array<dpdk::Packet*, dpdk::kBurst> spare{};
     std::array<SendBuffer, dpdk::kBurst> offered{};  ///< those, as a source is given them
     std::uint32_t spare_count = 0;
+    std::uint32_t spare_capacity = 0;  ///< of all in `offered`
     std::array<OutgoingControl, kControlSlots> control{};
     std::size_t control_count = 0;
     /// Since when the port has taken nothing although control frames, or data, waited; zero: it

@@ -108,17 +108,19 @@ public:
         }
     }
 
+    [[nodiscard]] bool is_limited() const noexcept {
+        return packets_.is_limited() || bits_.is_limited();
+    }
+
     /// How many of `wanted` packets may go out now. `octets_each`, at least 1, is what the longest
     /// of them counts towards the bit rate.
     [[nodiscard]] std::uint32_t allowance(Instant now, std::uint32_t wanted,
                                           std::uint32_t octets_each) noexcept {
+        if (!is_limited()) return wanted;
         const std::uint64_t packets = packets_.available(now);
         const std::uint64_t bits = bits_.available(now) / (std::uint64_t{octets_each} * 8);
         return static_cast<std::uint32_t>(std::min({std::uint64_t{wanted}, packets, bits}));
     }
-
-    /// Whether octets count at all.
-    [[nodiscard]] bool counts_octets() const noexcept { return bits_.is_limited(); }
 
     /// Counts what has gone out: no more packets than the last allowance. More octets than that was
     /// for are taken from what comes next.

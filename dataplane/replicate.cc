@@ -34,18 +34,11 @@ bool take(Lane& lane, Outlet& outlet, Instant now) noexcept {
     Payloads payloads;
     const std::uint32_t n = take_payloads(lane, outlet, now, payloads);
     work.first = 0;
-    work.end = 0;
+    work.end = n;
     for (std::uint32_t i = 0; i < n; ++i) {
-        const auto [packet, length] = payloads[i];
-        if (length > outlet.payload_capacity) {
-            dpdk::free(packet);
-            lane.tally.drop(DropReason::oversized);
-            ++work.finished;
-            continue;
-        }
         // What goes by several ports is not written into any more.
-        if (outlet.line == nullptr) dpdk::set_extent(packet, 0, length);
-        work.payloads[work.end++] = payloads[i];
+        if (outlet.line == nullptr) dpdk::set_extent(payloads[i].packet, 0, payloads[i].length);
+        work.payloads[i] = payloads[i];
         offer_here(lane, outlet, payloads[i], now);
     }
     lane.delivery.flush();

@@ -167,6 +167,7 @@ void Worker::apply(const Command& command, Instant now) noexcept {
                 c.outlet->line = c.line;
                 c.outlet->builds = c.builds;
             },
+            [&](const SetPace& c) { c.outlet->pacer = {c.pace, now}; },
             [&](const PutReplica& c) {
                 c.outlet->replication->destinations.put(c.slot, *c.header, c.resolved);
             },

@@ -21,11 +21,12 @@ constexpr std::size_t kMostInvitations = 16384;
 }  // namespace
 
 Admitter::Admitter(Runtime& runtime, const RootAdmission& admission, const SenderOptions& sender,
-                   Reporter& report, Console* console, Collector* collector)
+                   Reporter& report, Console* console, Collector* collector, Reload reload)
     : admission_(admission),
       report_(report),
       console_(console),
       collector_(collector),
+      reload_(std::move(reload)),
       events_(runtime.open_event_queue()) {
     SocketOptions options{
         .scheme = admission.scheme,
@@ -77,7 +78,24 @@ void Admitter::run() {
     while (!ending_) {
         wait();
         while (const auto event = events_.next()) handle(*event);
+        take_invitations();
         invite_next(Instant::clock::now());
+    }
+}
+
+void Admitter::invite_also(std::vector<ControlEndpoint> leaves) {
+    const std::lock_guard lock(mutex_);
+    to_invite_.insert(to_invite_.end(), leaves.begin(), leaves.end());
+}
+
+void Admitter::take_invitations() {
+    std::vector<ControlEndpoint> leaves;
+    {
+        const std::lock_guard lock(mutex_);
+        leaves.swap(to_invite_);
+    }
+    for (const auto& leaf : leaves) {
+        if (const auto answer = invite(leaf); !answer.done) report_.note(answer.what);
     }
 }
 
@@ -201,7 +219,7 @@ CommandAnswer Admitter::carry_out(std::string_view line) {
     if (const auto* who = std::get_if<ExpelLeaf>(&*command)) return expel(who->who);
     if (const auto* where = std::get_if<InviteLeaf>(&*command)) return invite(where->leaf);
     if (std::holds_alternative<ListLeaves>(*command)) return list_leaves();
-    if (std::holds_alternative<ReloadFiles>(*command)) return reload();
+    if (std::holds_alternative<ReloadFiles>(*command)) return reload_();
     return help_on_commands();
 }
 
@@ -237,13 +255,6 @@ CommandAnswer Admitter::expel(const std::string& who) {
     leaf->second.socket.close();
     closed(leaf->first, std::make_error_code(std::errc::connection_aborted));
     return done(fmt::format("expelled {}", text_of(all[*chosen])));
-}
-
-CommandAnswer Admitter::reload() {
-    if (root_.reload_admission()) {
-        return done("the policy and the TLS files are read again, and hold for whoever asks now");
-    }
-    return not_done("all stays as it was; the root's own output says what is wrong with a file");
 }
 
 CommandAnswer Admitter::invite(const ControlEndpoint& leaf) {

@@ -10,6 +10,7 @@
 #include <joinleaf/runtime.h>
 
 #include <atomic>
+#include <functional>
 #include <list>
 #include <map>
 #include <mutex>
@@ -22,10 +23,13 @@ namespace joinleaf::app {
 /// Works on a thread of its own. Who may come in is the policy's to say, which the socket asks.
 class Admitter {
 public:
+    /// Carries out the operator's `reload`, on this thread.
+    using Reload = std::function<CommandAnswer()>;
+
     /// Opens the root. `console` and `collector`, where there are any, outlive this. Errors: throws
     /// Failure.
     Admitter(Runtime& runtime, const RootAdmission& admission, const SenderOptions& sender,
-             Reporter& report, Console* console, Collector* collector);
+             Reporter& report, Console* console, Collector* collector, Reload reload);
     Admitter(const Admitter&) = delete;
     Admitter& operator=(const Admitter&) = delete;
     ~Admitter();
@@ -36,6 +40,8 @@ public:
     void begin();
     /// Any thread.
     [[nodiscard]] LeafCounts counts() const;
+    /// Invites these, too, from its next look on. Any thread.
+    void invite_also(std::vector<ControlEndpoint> leaves);
     /// Ends the session (M4): closes the root, of which every leaf is told. Idempotent.
     void end();
 
@@ -57,6 +63,7 @@ private:
     void run();
     void handle(const Event& event);
     void accept_all();
+    void take_invitations();
     void invite_next(Instant now);
     void invitation_ended(std::error_code error);
     void try_again(Invitation& invitation, std::error_code error);
@@ -68,13 +75,13 @@ private:
     [[nodiscard]] CommandAnswer list_leaves() const;
     [[nodiscard]] CommandAnswer expel(const std::string& who);
     [[nodiscard]] CommandAnswer invite(const ControlEndpoint& leaf);
-    [[nodiscard]] CommandAnswer reload();
     [[nodiscard]] std::vector<LeafFacts> members() const;
 
     const RootAdmission& admission_;
     Reporter& report_;
     Console* console_;
     Collector* collector_;
+    Reload reload_;
     Socket root_;
     EventQueue events_;
     std::map<SocketId, Leaf> leaves_;
@@ -85,6 +92,7 @@ private:
     std::uint64_t last_number_ = 0;
     mutable std::mutex mutex_;
     LeafCounts counts_;
+    std::vector<ControlEndpoint> to_invite_;
     std::atomic<bool> ending_{false};
     std::thread thread_;
 };

@@ -1,5 +1,8 @@
-// The command line: what may be typed, which CLI11 collects as text, and what is said of wrong use.
+// The table of commands and options, which CLI11 reads, and what is said of wrong use.
+#include <apps/joinleaf/command_line.h>
+#include <apps/joinleaf/config.h>
 #include <apps/joinleaf/help.h>
+#include <apps/joinleaf/options_doctor.h>
 #include <apps/joinleaf/typed.h>
 #include <fmt/format.h>
 
@@ -41,7 +44,16 @@ void add_run(CLI::App& app, Typed& typed) {
     add_flag(app, kRun, "--json", typed.json,
              "events and a summary as JSON lines on standard output");
     add_flag(app, kRun, "--quiet", typed.quiet, "errors alone (with --json: no status lines)");
+    add(app, kRun, "--config", typed.config, "FILE",
+        "options from a TOML file, by their names; what is typed wins");
+    add_flag(app, kRun, "--print-config", typed.print_config,
+             "show what is in force, as such a file, and end");
     app.set_help_flag("-h,--help", "this text")->group(kRun);
+}
+
+void add_metrics(CLI::App& app, Typed& typed) {
+    add(app, "How it runs", "--metrics", typed.metrics, "IP:PORT",
+        "let Prometheus ask there, at http://IP:PORT/metrics");
 }
 
 void add_tls(CLI::App& app, Typed& typed, const char* who_dials) {
@@ -174,6 +186,7 @@ void add_root(CLI::App& app, Typed& typed) {
     add_root_feed(app, typed);
     add_root_admission(app, typed);
     add_port(app, typed);
+    add_metrics(app, typed);
     add_run(app, typed);
 }
 
@@ -207,6 +220,7 @@ void add_leaf(CLI::App& app, Typed& typed) {
     add_leaf_admission(app, typed);
     add_port(app, typed);
     add_igmp(app, typed);
+    add_metrics(app, typed);
     add_run(app, typed);
 }
 
@@ -229,6 +243,7 @@ void add_repair(CLI::App& app, Typed& typed) {
     add_tls(app, typed, "--root");
     add_port(app, typed);
     add_igmp(app, typed);
+    add_metrics(app, typed);
     add_run(app, typed);
 }
 
@@ -239,11 +254,35 @@ void add_tell(CLI::App& app, Typed& typed) {
     app.set_help_flag("-h,--help", "this text")->group("How it runs");
 }
 
+void add_stat(CLI::App& app, Typed& typed) {
+    constexpr auto kWhom = "Whom to look at";
+    constexpr auto kHow = "How to show it";
+    app.add_option("PATH", typed.path)->group("");
+    add(app, kWhom, "--pid", typed.pid, "N", "the process; needed when several run");
+    add(app, kHow, "--interval", typed.interval, "SECONDS", "between two looks; 1 unless given");
+    add_flag(app, kHow, "--once", typed.once, "text, once; likewise where output is no terminal");
+    add_flag(app, kHow, "--json", typed.json, "all that is known, once, as one JSON object");
+    app.set_help_flag("-h,--help", "this text")->group(kHow);
+}
+
 void add_demo(CLI::App& app, Typed& typed) {
     constexpr auto kWhat = "What to show";
     add(app, kWhat, "--size", typed.size, "MB", "size of the file in megabytes; 256 unless given");
     add(app, kWhat, "--rate", typed.rate, "PPS",
         "datagrams a second; unless given, what the slower leaf holds");
+    add_run(app, typed);
+}
+
+void add_doctor(CLI::App& app, Typed& typed) {
+    constexpr auto kPort = "Port";
+    add(app, kPort, "--port", typed.port, "PORT",
+        "the port to look at; the host alone unless given");
+    add(app, kPort, "--address", typed.address, "IP/LEN",
+        "open it with this address and listen, as in 10.0.0.11/24");
+    add(app, kPort, "--vlan", typed.vlan, "ID", "VLAN tag, or outer and inner as in 100.200");
+    add(app, kPort, "--mtu", typed.mtu, "OCTETS", "largest IPv4 packet wanted; 1500 unless given");
+    add(app, kPort, "--querier-wait", typed.querier_wait, "SECONDS",
+        "how long a querier may take to ask; 130 unless given");
     add_run(app, typed);
 }
 
@@ -273,30 +312,115 @@ std::string in_our_words(const CLI::ParseError& error) {
 }
 
 /// What is wrong as our one line.
+Message complaint(std::string_view command, std::string_view what) {
+    return {kExitWrongUse,
+            fmt::format("joinleaf {0}: {1}; `joinleaf {0} --help` tells more", command, what)};
+}
+
 Message complaint(const CLI::App& app, const std::vector<std::string>& arguments,
                   std::string_view what) {
     const auto chosen = app.get_subcommands();
-    if (!chosen.empty()) {
-        const auto name = chosen.front()->get_name();
-        return {kExitWrongUse,
-                fmt::format("joinleaf {0}: {1}; `joinleaf {0} --help` tells more", name, what)};
-    }
+    if (!chosen.empty()) return complaint(chosen.front()->get_name(), what);
     if (arguments.empty()) {
         return {kExitWrongUse,
-                "joinleaf: say what to do: root, leaf, repair, tell or demo; `joinleaf --help` "
-                "tells more"};
+                "joinleaf: say what to do: root, leaf, repair, tell, stat, doctor or demo; "
+                "`joinleaf --help` tells "
+                "more"};
     }
-    return {kExitWrongUse, fmt::format("joinleaf: '{}' is not a command; begin with root, leaf, "
-                                       "repair, tell or demo; `joinleaf --help` tells more",
-                                       arguments.front())};
+    return {kExitWrongUse,
+            fmt::format("joinleaf: '{}' is not a command; begin with root, leaf, "
+                        "repair, tell, stat, doctor or demo; `joinleaf --help` tells more",
+                        arguments.front())};
+}
+
+/// `joinleaf --config FILE` is the command that FILE names.
+Parsed<std::vector<std::string>> with_command_of_file(std::vector<std::string> arguments) {
+    constexpr std::string_view kOption = "--config";
+    constexpr std::string_view kJoined = "--config=";
+    if (arguments.empty()) return arguments;
+    std::string file;
+    if (arguments.front().starts_with(kJoined)) {
+        file = arguments.front().substr(kJoined.size());
+    } else if (arguments.front() == kOption && arguments.size() > 1) {
+        file = arguments[1];
+    } else {
+        return arguments;
+    }
+    auto command = command_of_config(file);
+    if (!command) return tl::unexpected(command.error());
+    arguments.insert(arguments.begin(), *std::move(command));
+    return arguments;
+}
+
+/// The options of the command that was chosen, as far as they are right.
+Invocation options_of(const CLI::App& command, const Typed& typed, Complaints& wrong) {
+    const auto& name = command.get_name();
+    if (name == "root") return root_options(typed, wrong);
+    if (name == "leaf") return leaf_options(typed, wrong);
+    if (name == "repair") return repair_options(typed, wrong);
+    if (name == "demo") return demo_options(typed, wrong);
+    if (name == "doctor") {
+        DoctorOptions doctor{.common = common_options(typed, wrong)};
+        wrong.attempt([&] { doctor = doctor_options(typed, doctor.common); });
+        return doctor;
+    }
+    if (name == "stat") {
+        StatOptions stat;
+        wrong.attempt([&] { stat = stat_options(typed); });
+        return stat;
+    }
+    TellOptions tell;
+    wrong.attempt([&] { tell = tell_options(typed); });
+    return tell;
+}
+
+struct Settle {
+    Settings settings;
+
+    void operator()(RootOptions& options) { options.common.settings = std::move(settings); }
+    void operator()(LeafOptions& options) { options.common.settings = std::move(settings); }
+    void operator()(RepairOptions& options) { options.leaf.common.settings = std::move(settings); }
+    void operator()(DemoOptions& options) { options.common.settings = std::move(settings); }
+    void operator()(DoctorOptions& options) { options.common.settings = std::move(settings); }
+    void operator()(TellOptions& /*no settings*/) {}
+    void operator()(StatOptions& /*no settings*/) {}
+    void operator()(Message& /*no settings*/) {}
+};
+
+/// What was typed, and then what the file says besides.
+Invocation settle(CLI::App& command, const Typed& typed) {
+    Settings settings = typed_settings(command);
+    ConfigErrors errors;
+    if (typed.config) {
+        settings.file = *typed.config;
+        errors = read_config(*typed.config, command, settings);
+    }
+    Complaints wrong;
+    Invocation invocation = Message{};
+    if (!errors.is_unreadable) invocation = options_of(command, typed, wrong);
+    if (typed.config) {
+        for (const auto& what : wrong.all()) add_error(errors, what, command, settings);
+        if (!errors.all.empty()) {
+            return Message{kExitWrongUse, text_of(errors, command.get_name(), *typed.config)};
+        }
+    } else if (!wrong.all().empty()) {
+        return complaint(command.get_name(), wrong.all().front());
+    }
+    if (typed.print_config) return Message{kExitDone, print_config(command, settings)};
+    std::visit(Settle{std::move(settings)}, invocation);
+    return invocation;
 }
 
 }  // namespace
 
-Invocation parse_command_line(const std::vector<std::string>& arguments) {
+struct CommandLine::Parts {
     Typed typed;
-    CLI::App app("joinleaf: multipoint sockets on DPDK. A root publishes, leaves join and receive.",
-                 "joinleaf");
+    CLI::App app{"joinleaf: multipoint sockets on DPDK. A root publishes, leaves join and receive.",
+                 "joinleaf"};
+};
+
+CommandLine::CommandLine() : parts_(std::make_unique<Parts>()) {
+    auto& [typed, app] = *parts_;
     app.formatter(std::make_shared<HelpFormatter>("joinleaf COMMAND [options]"));
     app.footer(std::string(kProgramFooter));
     app.set_help_flag("-h,--help", "this text");
@@ -324,29 +448,40 @@ Invocation parse_command_line(const std::vector<std::string>& arguments) {
     auto* tell = add_command(app, "tell", "tell a running root to expel a leaf, and the like",
                              "joinleaf tell PATH COMMAND", kTellFooter);
     add_tell(*tell, typed);
+    auto* stat = add_command(app, "stat", "look at a running root or leaf",
+                             "joinleaf stat [PATH] [options]", kStatFooter);
+    add_stat(*stat, typed);
     auto* demo = add_command(app, "demo", "a root and two leaves on this machine, no NIC needed",
                              "joinleaf demo [options]", kDemoFooter);
     add_demo(*demo, typed);
+    auto* doctor =
+        add_command(app, "doctor", "whether this host and a port of it are fit to run",
+                    "joinleaf doctor [--port PORT [--address IP/LEN]] [options]", kDoctorFooter);
+    add_doctor(*doctor, typed);
+}
 
+CommandLine::~CommandLine() = default;
+
+CLI::App& CommandLine::app() noexcept { return parts_->app; }
+
+Invocation CommandLine::parse(const std::vector<std::string>& typed_words) {
+    auto& [typed, app] = *parts_;
+    const auto arguments = with_command_of_file(typed_words);
+    if (!arguments) return Message{kExitWrongUse, arguments.error()};
     try {
-        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+        app.parse(std::vector<std::string>(arguments->rbegin(), arguments->rend()));
     } catch (const CLI::CallForHelp&) {
         return Message{kExitDone, app.help()};
     } catch (const CLI::CallForVersion& version) {
         return Message{kExitDone, std::string(version.what()) + "\n"};
     } catch (const CLI::ParseError& error) {
-        return complaint(app, arguments, in_our_words(error));
+        return complaint(app, *arguments, in_our_words(error));
     }
+    return settle(*app.get_subcommands().front(), typed);
+}
 
-    try {
-        if (root->parsed()) return root_options(typed);
-        if (leaf->parsed()) return leaf_options(typed);
-        if (repair->parsed()) return repair_options(typed);
-        if (tell->parsed()) return tell_options(typed);
-        return demo_options(typed);
-    } catch (const WrongUse& error) {
-        return complaint(app, arguments, error.what());
-    }
+Invocation parse_command_line(const std::vector<std::string>& arguments) {
+    return CommandLine().parse(arguments);
 }
 
 }  // namespace joinleaf::app

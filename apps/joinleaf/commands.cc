@@ -109,15 +109,15 @@ std::string text_of(const CommandAnswer& answer) {
 }
 
 CommandAnswer help_on_commands() {
-    return {
-        .done = true,
-        .what = "each answer ends with a line that begins with 'ok' or 'error'",
-        .lines = {"leaves            list the leaves of this root",
-                  "expel WHO         end the session for one leaf, by its number, its data",
-                  "                  address or its name",
-                  "invite IP:PORT    invite the leaf that listens there, again until it comes",
-                  "reload            read the policy and the TLS files again; leaves that are in",
-                  "                  stay", "help              this text"}};
+    return {.done = true,
+            .what = "each answer ends with a line that begins with 'ok' or 'error'",
+            .lines = {"leaves            list the leaves of this root",
+                      "expel WHO         end the session for one leaf, by its number, its data",
+                      "                  address or its name",
+                      "invite IP:PORT    invite the leaf that listens there, again until it comes",
+                      "reload            read the policy and the TLS files again, and the file of",
+                      "                  --config; leaves that are in stay",
+                      "help              this text"}};
 }
 
 }  // namespace joinleaf::app

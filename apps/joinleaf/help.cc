@@ -30,6 +30,9 @@ Across a network, from one machine to others:
   joinleaf leaf --port eth1 --address 10.0.0.12/24 --join 239.1.1.1:5000 --output copy.bin
   joinleaf root --port eth1 --address 10.0.0.11/24 --group 239.1.1.1:5000 --input file.bin
 
+How a running one is doing:
+  joinleaf stat
+
 With a root that decides who may listen (admission over TCP; data by multicast as above):
   joinleaf root --port eth1 --address 10.0.0.11/24 --group 232.1.1.1:5000 --input file.bin \
       --listen 192.0.2.11:7000 --policy policy.toml --tls-psk keys.psk
@@ -51,7 +54,7 @@ Ports (--port):
   net_...                any DPDK device arguments
 
 Exit codes: 0 done, also after SIGINT or SIGTERM; 1 failure; 2 wrong use.
-`joinleaf root --help`, and so on for leaf, repair, tell and demo, tell the options.)";
+`joinleaf root --help`, and so on for leaf, repair, tell, stat, doctor and demo, tell the options.)";
 
 const std::string_view kRootFooter =
     R"(Examples:
@@ -141,11 +144,38 @@ PATH is the socket that the root has with --commands. COMMAND is one of these:
   leaves            list the leaves of this root
   expel WHO         end the session for one leaf: by its number, its data address or its name
   invite IP:PORT    invite the leaf that listens there, again until it comes
-  reload            read the policy and the TLS files again; leaves that are in stay
+  reload            read the policy and the TLS files again, and the file of --config; leaves
+                    that are in stay
   help              what the root says of these
 
 A name that several leaves have chooses none of them: take the number.
 Exit code 0: done; 1: not, with the reason; 2: wrong use.)";
+
+const std::string_view kDoctorFooter =
+    R"(Examples:
+  joinleaf doctor
+  joinleaf doctor --port 0000:03:00.0 --address 10.0.0.11/24
+  joinleaf doctor --port eth1 --address 10.0.0.11/24 --querier-wait 10 --json
+
+Each line is ok, warn (it works, but less well), fail (it will not work) or skip (not looked at), and
+says what cures it, mostly as a command. Nothing is changed. With --port and --address the port is
+opened and listened on until a querier is heard, for --querier-wait seconds at most.
+Exit code 0: nothing failed; 1: something did; 2: wrong use.)";
+
+const std::string_view kStatFooter =
+    R"(Examples:
+  joinleaf stat
+  joinleaf stat --pid 4711 --once
+  joinleaf stat --json
+
+Shows a running root or leaf of this host: its ports, workers, sessions, leaves and groups with how
+they are doing, and what is lost or dropped and why. A count that rises stands out. It asks the
+process through the telemetry socket that it has under /var/run/dpdk (root) or XDG_RUNTIME_DIR/dpdk;
+PATH names another one. The process's own user and root may.
+
+Keys: arrows, page up and page down, home and end scroll; p stops the picture, and lets it go on;
+q ends.
+Exit code 0: done; 1: no such process, or it has ended; 2: wrong use.)";
 
 const std::string_view kDemoFooter =
     R"(Examples:

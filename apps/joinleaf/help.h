@@ -27,6 +27,8 @@ extern const std::string_view kRootFooter;
 extern const std::string_view kLeafFooter;
 extern const std::string_view kRepairFooter;
 extern const std::string_view kTellFooter;
+extern const std::string_view kStatFooter;
 extern const std::string_view kDemoFooter;
+extern const std::string_view kDoctorFooter;
 
 }  // namespace joinleaf::app

@@ -3,10 +3,13 @@
 #include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/feed_leaf.h>
+#include <apps/joinleaf/metrics.h>
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/process.h>
 #include <apps/joinleaf/publisher.h>
+#include <apps/joinleaf/reload.h>
 #include <apps/joinleaf/rooted_leaf.h>
+#include <apps/joinleaf/service.h>
 #include <apps/joinleaf/subscriber.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -25,7 +28,8 @@ constexpr int kLookMs = 20;      // of a leaf that only sends
 struct Member {
     Socket socket;
     Connected connected;
-    std::optional<Instant> first_datagram_at;
+    std::optional<Instant> first_datagram_at{};
+    bool has_left = false;  ///< while the others go on
 };
 
 std::vector<PortOptions> ports_of(const LeafOptions& options) {
@@ -49,8 +53,17 @@ public:
         : options_(options),
           around_(surroundings),
           input_(open_input(options)),
+          keeps_(serving != nullptr),
           runtime_(start_ports(Role::leaf, options.common, ports_of(options), surroundings)),
-          keeper_(open_keeper(runtime_, serving)) {}
+          metrics_(serve_metrics(options.common, runtime_, surroundings.report)),
+          keeper_(open_keeper(runtime_, serving)) {
+        around_.reload = [this] { reload(); };
+    }
+    Leaf(const Leaf&) = delete;
+    Leaf& operator=(const Leaf&) = delete;
+    ~Leaf() {
+        around_.reload = [] {};
+    }
 
     void join();
     /// Returns why it ended.
@@ -62,13 +75,21 @@ private:
     void open_receivers();
     /// Where what the n-th join brings arrives; none where nothing is received.
     [[nodiscard]] Receiver* receiver_of(std::size_t join);
-    void join_groups();
+    void join_group(GroupEndpoint group);
     /// Joins what a root has said of its feed's lines besides the first.
     void join_further_lines();
     void join_one(GroupEndpoint group, const SourceFilter& sources);
     [[nodiscard]] bool takes_a_feed() const;
     void begin_to_receive(Output output);
     [[nodiscard]] FeedSubscriber subscribe_to_feed(Output output);
+    void reload();
+    [[nodiscard]] LeafOptions read_options() const;
+    /// What can change while this leaf runs.
+    [[nodiscard]] SettingsChange take_over(const LeafOptions& fresh);
+    /// Joins and leaves groups until they are those of the options; `afresh`: also those that stay.
+    void follow_groups(bool afresh);
+    void leave(Member& member);
+    void set_sources();
     void begin_to_send();
     /// Empty: it goes on.
     [[nodiscard]] std::string_view reason_to_end(Instant now);
@@ -82,10 +103,12 @@ private:
     [[nodiscard]] std::optional<std::string> complaint(const Status& status,
                                                        std::string_view reason) const;
 
-    const LeafOptions& options_;
+    LeafOptions options_;  ///< changed by reload()
     Surroundings& around_;
     std::optional<Input> input_;
+    bool keeps_;  ///< it is a repair server
     Runtime runtime_;
+    std::unique_ptr<Metrics> metrics_;
     std::optional<RepairHost> keeper_;
     std::vector<Receiver> receivers_;        ///< one for each queue that groups are spread over
     std::optional<Receiver> line_receiver_;  ///< of a feed's lines on another port
@@ -97,6 +120,7 @@ private:
     Instant joined_{};
     std::optional<Ticker> ticker_;
     std::optional<PublishingThread> publishing_;
+    Service service_{Role::leaf};
     bool all_sent_ = false;
     /// A failed output does not keep the leaf from leaving its groups.
     std::optional<std::string> failure_;
@@ -110,18 +134,20 @@ void Leaf::join() {
         open_receivers();
     }
     if (options_.admission) {
-        session_.emplace(runtime_, options_, options_.output ? &receivers_[0] : nullptr, around_);
+        session_.emplace(runtime_, options_, options_.output ? &receivers_[0] : nullptr, around_,
+                         [this] { service_.ready(runtime_); });
         if (auto connected = session_->enter()) {
             members_.push_back({session_->socket(), *std::move(connected), {}});
             if (output && takes_a_feed()) join_further_lines();
         }
     } else {
-        join_groups();
+        for (const auto group : options_.groups) join_group(group);
     }
     joined_ = members_.empty() ? Instant::clock::now() : members_.back().connected.at;
     ticker_.emplace(Role::leaf, runtime_, around_.report, joined_);
     if (output) begin_to_receive(*std::move(output));
     if (input_ && !members_.empty()) begin_to_send();
+    if (!members_.empty()) service_.ready(runtime_);
 }
 
 // A root's session is one group.
@@ -165,11 +191,11 @@ FeedSubscriber Leaf::subscribe_to_feed(Output output) {
     FeedReceiverOptions options = options_.feed->options;
     std::vector<LineEnds> ends;
     for (std::size_t i = 0; i < members_.size(); ++i) {
-        const auto& [socket, connected, first] = members_[i];
+        const Connected& connected = members_[i].connected;
         const auto& sources = connected.sources;
         const bool knows_sender =
             sources.mode() == FilterMode::include && sources.sources().size() == 1;
-        options.lines.push_back({socket.id(), receiver_of(i)});
+        options.lines.push_back({members_[i].socket.id(), receiver_of(i)});
         ends.push_back({connected.group, knows_sender ? sources.sources()[0] : Ipv4Address()});
     }
     if (session_) {
@@ -190,10 +216,8 @@ Receiver* Leaf::receiver_of(std::size_t join) {
     return receivers_.empty() ? nullptr : &receivers_[join % receivers_.size()];
 }
 
-void Leaf::join_groups() {
-    for (const auto group : options_.groups) {
-        join_one(group, options_.output ? options_.sources : SourceFilter::nothing());
-    }
+void Leaf::join_group(GroupEndpoint group) {
+    join_one(group, options_.output ? options_.sources : SourceFilter::nothing());
 }
 
 void Leaf::join_further_lines() {
@@ -206,6 +230,7 @@ void Leaf::join_further_lines() {
 
 void Leaf::join_one(GroupEndpoint group, const SourceFilter& sources) {
     const bool only_named = options_.output && sources.mode() == FilterMode::include;
+    if (subscriber_) subscriber_->expect(members_.size() + 1);
     const bool on_line_port = line_receiver_ && !members_.empty();
     Socket socket = must(runtime_.open({.scheme = only_named ? kSourceSpecific : kAnySource,
                                         .port = on_line_port ? 1u : 0u,
@@ -220,6 +245,82 @@ void Leaf::join_one(GroupEndpoint group, const SourceFilter& sources) {
         app::join(socket, group, {.direction = direction, .sources = sources}, Role::leaf, around_,
                   sends ? group.to_string() : "");
     members_.push_back({std::move(socket), connected, {}});
+}
+
+void Leaf::reload() {
+    service_.reloading();
+    try {
+        const LeafOptions fresh = read_options();
+        if (fresh.admission) {
+            check_files(fresh.admission->options, fresh.admission->root.has_value());
+        }
+        if (session_) session_->reload();
+        tell_reloaded(around_.report, take_over(fresh));
+    } catch (const std::exception& why) {
+        tell_not_reloaded(around_.report, why);
+    }
+    service_.reloaded();
+}
+
+LeafOptions Leaf::read_options() const {
+    if (keeps_) return read_again<RepairOptions>(around_.arguments).leaf;
+    return read_again<LeafOptions>(around_.arguments);
+}
+
+// What is sent goes to the one group that was joined for it.
+SettingsChange Leaf::take_over(const LeafOptions& fresh) {
+    auto& settings = options_.common.settings;
+    const auto& given = fresh.common.settings;
+    if (input_) {
+        auto change = app::take_over(settings, given, {"rate", "bit-rate"});
+        const auto& pace = *fresh.publishing;
+        if (!change.applied.empty() && !members_.empty()) {
+            must(members_.front().socket.set_rate(pace.packets_per_second, pace.bits_per_second),
+                 "change the rate");
+        }
+        return change;
+    }
+    if (session_ || feed_) return app::take_over(settings, given, {});
+    auto change = app::take_over(settings, given, {"join", "source", "exclude"});
+    const auto mode = options_.sources.mode();
+    options_.groups = fresh.groups;
+    options_.sources = fresh.sources;
+    // Whether all may be heard or those that are named is a matter of the socket's scheme.
+    const bool afresh = mode != options_.sources.mode();
+    follow_groups(afresh);
+    if (!afresh && (change.has("source") || change.has("exclude"))) set_sources();
+    return change;
+}
+
+void Leaf::follow_groups(bool afresh) {
+    std::vector<GroupEndpoint> missing = options_.groups;
+    for (auto& member : members_) {
+        if (member.has_left) continue;
+        const auto wanted = std::ranges::find(missing, member.connected.group);
+        if (wanted == missing.end() || afresh) {
+            leave(member);
+        } else {
+            missing.erase(wanted);
+        }
+    }
+    for (const auto group : missing) join_group(group);
+}
+
+void Leaf::leave(Member& member) {
+    member.socket.close();
+    member.has_left = true;
+    const auto group = member.connected.group.to_string();
+    around_.report.json({{"event", "left"}, {"group", group}});
+    around_.report.text(fmt::format("has left {}", group));
+}
+
+void Leaf::set_sources() {
+    for (auto& member : members_) {
+        if (member.has_left || member.connected.sources == options_.sources) continue;
+        must(member.socket.set_sources(options_.sources),
+             fmt::format("change the sources of {}", member.connected.group.to_string()));
+        member.connected.sources = options_.sources;
+    }
 }
 
 void Leaf::begin_to_send() {
@@ -252,6 +353,7 @@ std::string_view Leaf::run() {
 std::string_view Leaf::reason_to_end(Instant now) {
     ticker_->tick(now, options_.output ? std::optional(taken()) : std::nullopt);
     if (around_.signals.asked_to_stop()) return "signal";
+    if (around_.signals.asked_to_reload()) reload();
     if (options_.duration && now - joined_ >= *options_.duration) return "duration";
     if (session_) {
         if (const auto ended = session_->ended(); !ended.empty()) return ended;
@@ -280,6 +382,7 @@ std::string_view Leaf::look_at_sending() {
 }
 
 void Leaf::end(std::string_view reason) {
+    service_.stopping();
     around_.report.json({{"event", "closed"}, {"reason", reason}});
     if (reason == "end_of_input") {
         pollfd signal{around_.signals.fd(), POLLIN, 0};

@@ -1,4 +1,4 @@
-// The checks that turn what was typed into options.
+// The checks that turn what was given into options.
 #include <apps/joinleaf/typed.h>
 #include <fmt/ranges.h>
 #include <net/vlan.h>
@@ -12,61 +12,69 @@ constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kMegabyte = 1'000'000;
 
 constexpr std::uint64_t kLongestSleepUs = std::chrono::microseconds(kLongestIdleSleep).count();
+/// As Linux numbers them at most.
+constexpr std::uint64_t kMostProcesses = 1U << 22U;
 /// More than any NIC has.
 constexpr std::uint64_t kMostQueues = 1024;
 
-CommonOptions common_options(const Typed& typed) {
-    CommonOptions common;
-    for (const auto& cpu : typed.cpus) {
-        common.cpus.push_back(static_cast<unsigned>(valid(parse_whole("--cpu", cpu, 0, 1023))));
-    }
-    common.idle_sleep = std::chrono::microseconds(
-        whole(typed.idle_sleep, "--idle-sleep-us", 0, kLongestSleepUs, 0));
-    if (typed.eal) common.eal_arguments = valid(parse_words("--eal", *typed.eal));
-    common.json = typed.json;
-    common.quiet = typed.quiet;
-    return common;
-}
-
-PortOptions port_options(const Typed& typed) {
+PortOptions port_options(const Typed& typed, Complaints& wrong) {
     PortOptions port;
-    port.port = needed(typed.port, "--port", "eth1");
-    port.address = valid("--address",
-                         Ipv4Interface::parse(needed(typed.address, "--address", "10.0.0.11/24")));
-    if (typed.gateway) {
-        port.gateway = valid(parse_gateway("--gateway", *typed.gateway, port.address));
+    wrong.attempt([&] { port.port = needed(typed.port, "--port", "eth1"); });
+    const bool has_address = wrong.attempt([&] {
+        port.address = valid(
+            "--address", Ipv4Interface::parse(needed(typed.address, "--address", "10.0.0.11/24")));
+    });
+    if (typed.gateway && has_address) {
+        wrong.attempt([&] {
+            port.gateway = valid(parse_gateway("--gateway", *typed.gateway, port.address));
+        });
     }
-    if (typed.vlan) port.vlan = valid("--vlan", net::VlanStack::parse(*typed.vlan)).to_string();
-    port.mtu = static_cast<std::uint16_t>(whole(typed.mtu, "--mtu", 68, 65535, port.mtu));
-    port.queues = whole(typed.queues, "--queues", 1, kMostQueues, port.queues);
-    port.robustness =
-        static_cast<std::uint8_t>(whole(typed.robustness, "--robustness", 1, 7, port.robustness));
-    port.minimum_igmp_version = static_cast<std::uint8_t>(
-        whole(typed.igmp_version, "--minimum-igmp-version", 1, 3, port.minimum_igmp_version));
+    if (typed.vlan) {
+        wrong.attempt(
+            [&] { port.vlan = valid("--vlan", net::VlanStack::parse(*typed.vlan)).to_string(); });
+    }
+    wrong.attempt([&] {
+        port.mtu = static_cast<std::uint16_t>(whole(typed.mtu, "--mtu", 68, 65535, port.mtu));
+    });
+    wrong.attempt(
+        [&] { port.queues = whole(typed.queues, "--queues", 1, kMostQueues, port.queues); });
+    wrong.attempt([&] {
+        port.robustness = static_cast<std::uint8_t>(
+            whole(typed.robustness, "--robustness", 1, 7, port.robustness));
+    });
+    wrong.attempt([&] {
+        port.minimum_igmp_version = static_cast<std::uint8_t>(
+            whole(typed.igmp_version, "--minimum-igmp-version", 1, 3, port.minimum_igmp_version));
+    });
     port.require_router_alert = typed.require_router_alert;
     return port;
 }
 
 /// A worker for each queue, and a CPU for each worker.
-void check_cpus(const CommonOptions& common, const PortOptions& port) {
-    if (common.cpus.empty() || common.cpus.size() == port.queues) return;
+void check_cpus(const Typed& typed, const PortOptions& port) {
+    if (typed.cpus.empty() || typed.cpus.size() == port.queues) return;
     throw WrongUse(fmt::format(
         "--queues {} and --cpu ({} given) do not fit: each queue has a worker on a CPU of its own; "
         "name as many, or leave --cpu out",
-        port.queues, common.cpus.size()));
+        port.queues, typed.cpus.size()));
 }
 
-Publishing publishing_options(const Typed& typed, std::string input, std::uint16_t mtu) {
-    Publishing publishing{.input = std::move(input),
-                          .packets_per_second = whole(typed.rate, "--rate", 1, kHighestRate, 0),
-                          .udp_checksum = !typed.no_udp_checksum};
+Publishing publishing_options(const Typed& typed, std::string input, std::uint16_t mtu,
+                              Complaints& wrong) {
+    Publishing publishing{.input = std::move(input), .udp_checksum = !typed.no_udp_checksum};
+    wrong.attempt(
+        [&] { publishing.packets_per_second = whole(typed.rate, "--rate", 1, kHighestRate, 0); });
     if (typed.bit_rate) {
-        publishing.bits_per_second = valid(parse_bit_rate("--bit-rate", *typed.bit_rate));
+        wrong.attempt([&] {
+            publishing.bits_per_second = valid(parse_bit_rate("--bit-rate", *typed.bit_rate));
+        });
     }
     if (typed.chunk) {
-        const auto chunk = valid(parse_whole("--chunk", *typed.chunk, 1, 65507));
-        valid(check_chunk(chunk, mtu));
-        publishing.chunk = static_cast<std::uint32_t>(chunk);
+        wrong.attempt([&] {
+            const auto chunk = valid(parse_whole("--chunk", *typed.chunk, 1, 65507));
+            valid(check_chunk(chunk, mtu));
+            publishing.chunk = static_cast<std::uint32_t>(chunk);
+        });
     }
     return publishing;
 }
@@ -88,6 +96,7 @@ std::uint8_t scope_of(const Typed& typed, std::uint8_t unset) {
 void check_sending(const Typed& typed, const LeafOptions& leaf) {
     if (leaf.admission) return;
     if (typed.joins.size() > 1) throw WrongUse("--send goes to one group; give one --join");
+    if (leaf.groups.empty()) return;  // what was given is none, which is told already
     if (!typed.sources.empty() || leaf.groups.at(0).group.is_source_specific()) {
         throw WrongUse(fmt::format(
             "--send: {} makes this source-specific, where no leaf sends; publish with `joinleaf "
@@ -125,25 +134,63 @@ std::uint64_t whole(const Typed::Text& text, std::string_view option, std::uint6
     return text ? valid(parse_whole(option, *text, least, most)) : unset;
 }
 
-RootOptions root_options(const Typed& typed) {
-    const auto group =
-        valid("--group", GroupEndpoint::parse(needed(typed.group, "--group", "239.1.1.1:5000")));
-    RootOptions root{.common = common_options(typed), .port = port_options(typed), .group = group};
-    check_cpus(root.common, root.port);
-    root.scope = scope_of(typed, root.scope);
-    root.linger = std::chrono::milliseconds(whole(typed.linger, "--linger-ms", 0, 3'600'000,
-                                                  static_cast<std::uint64_t>(root.linger.count())));
-    root.admission = root_admission(typed, group);
-    if (typed.output) root.output = needed(typed.output, "--output", "copy.bin (or - or null)");
-    if (typed.input || !typed.output) {
-        root.publishing = publishing_options(
-            typed, needed(typed.input, "--input", "file.bin (or - for standard input)"),
-            root.port.mtu);
-    } else {
-        refuse_without_sending(typed, "--input");
+CommonOptions common_options(const Typed& typed, Complaints& wrong) {
+    CommonOptions common;
+    for (const auto& cpu : typed.cpus) {
+        wrong.attempt([&] {
+            common.cpus.push_back(static_cast<unsigned>(valid(parse_whole("--cpu", cpu, 0, 1023))));
+        });
     }
-    root.feed = feed_publishing(typed, root);
-    if (root.feed) root.publishing->packets_per_second = 0;  // its rate is one of messages
+    wrong.attempt([&] {
+        common.idle_sleep = std::chrono::microseconds(
+            whole(typed.idle_sleep, "--idle-sleep-us", 0, kLongestSleepUs, 0));
+    });
+    if (typed.eal) {
+        wrong.attempt([&] { common.eal_arguments = valid(parse_words("--eal", *typed.eal)); });
+    }
+    if (typed.metrics) {
+        wrong.attempt([&] { common.metrics = local_endpoint("--metrics", *typed.metrics); });
+    }
+    common.json = typed.json;
+    common.quiet = typed.quiet;
+    if (typed.state) {
+        wrong.attempt([&] { common.state = needed(typed.state, "--state", "/run/leaf.state"); });
+    }
+    return common;
+}
+
+RootOptions root_options(const Typed& typed, Complaints& wrong) {
+    // A group that is wrong does not keep the other options from being checked.
+    RootOptions root{.group = SessionOffer{}.group};
+    wrong.attempt([&] {
+        root.group = valid("--group",
+                           GroupEndpoint::parse(needed(typed.group, "--group", "239.1.1.1:5000")));
+    });
+    root.common = common_options(typed, wrong);
+    root.port = port_options(typed, wrong);
+    wrong.attempt([&] { check_cpus(typed, root.port); });
+    wrong.attempt([&] { root.scope = scope_of(typed, root.scope); });
+    wrong.attempt([&] {
+        root.linger =
+            std::chrono::milliseconds(whole(typed.linger, "--linger-ms", 0, 3'600'000,
+                                            static_cast<std::uint64_t>(root.linger.count())));
+    });
+    root.admission = root_admission(typed, root.group, wrong);
+    if (typed.output) {
+        wrong.attempt(
+            [&] { root.output = needed(typed.output, "--output", "copy.bin (or - or null)"); });
+    }
+    if (typed.input || !typed.output) {
+        std::string input;
+        wrong.attempt(
+            [&] { input = needed(typed.input, "--input", "file.bin (or - for standard input)"); });
+        root.publishing = publishing_options(typed, std::move(input), root.port.mtu, wrong);
+    } else {
+        wrong.attempt([&] { refuse_without_sending(typed, "--input"); });
+    }
+    wrong.attempt([&] { root.feed = feed_publishing(typed, root); });
+    // Its rate is one of messages.
+    if (root.feed && root.publishing) root.publishing->packets_per_second = 0;
     if (root.admission) {
         root.admission->options.session.scope = root.scope;
         root.admission->options.linger = root.linger;
@@ -151,36 +198,48 @@ RootOptions root_options(const Typed& typed) {
     return root;
 }
 
-LeafOptions leaf_options(const Typed& typed) {
+LeafOptions leaf_options(const Typed& typed, Complaints& wrong) {
     LeafOptions leaf;
-    leaf.admission = leaf_admission(typed);
+    leaf.admission = leaf_admission(typed, wrong);
     if (typed.joins.empty() && !leaf.admission) {
-        throw WrongUse(
-            "--join is missing; add it, as in --join 239.1.1.1:5000, or --root or "
-            "--listen to be let in by a root");
+        wrong.attempt([] {
+            throw WrongUse(
+                "--join is missing; add it, as in --join 239.1.1.1:5000, or --root or "
+                "--listen to be let in by a root");
+        });
     }
-    leaf.sources = valid(parse_sources(typed.sources, typed.excludes));
+    const bool has_sources =
+        wrong.attempt([&] { leaf.sources = valid(parse_sources(typed.sources, typed.excludes)); });
     for (const auto& text : typed.joins) {
-        leaf.groups.push_back(valid("--join", GroupEndpoint::parse(text)));
+        wrong.attempt([&] { leaf.groups.push_back(valid("--join", GroupEndpoint::parse(text))); });
     }
-    if (typed.send) check_sending(typed, leaf);
-    for (const auto group : leaf.groups) valid(check_join(group, leaf.sources));
-    leaf.common = common_options(typed);
-    leaf.port = port_options(typed);
-    check_cpus(leaf.common, leaf.port);
+    if (typed.send) wrong.attempt([&] { check_sending(typed, leaf); });
+    for (const auto group : leaf.groups) {
+        if (has_sources) wrong.attempt([&] { valid(check_join(group, leaf.sources)); });
+    }
+    leaf.common = common_options(typed, wrong);
+    leaf.port = port_options(typed, wrong);
+    wrong.attempt([&] { check_cpus(typed, leaf.port); });
     if (typed.output || !typed.send) {
-        leaf.output = needed(typed.output, "--output", "copy.bin (or - or null)");
+        wrong.attempt(
+            [&] { leaf.output = needed(typed.output, "--output", "copy.bin (or - or null)"); });
     }
-    refuse_one_way(typed);
+    wrong.attempt([&] { refuse_one_way(typed); });
     if (typed.send) {
-        leaf.publishing = publishing_options(
-            typed, needed(typed.send, "--send", "file.bin (or - for standard input)"),
-            leaf.port.mtu);
+        std::string input;
+        wrong.attempt(
+            [&] { input = needed(typed.send, "--send", "file.bin (or - for standard input)"); });
+        leaf.publishing = publishing_options(typed, std::move(input), leaf.port.mtu, wrong);
     }
-    leaf.scope = scope_of(typed, leaf.scope);
-    leaf.feed = feed_receiving(typed, leaf);
-    if (typed.count) leaf.count = valid(parse_whole("--count", *typed.count, 1, kNoLimit));
-    if (typed.duration) leaf.duration = valid(parse_seconds("--duration", *typed.duration));
+    wrong.attempt([&] { leaf.scope = scope_of(typed, leaf.scope); });
+    wrong.attempt([&] { leaf.feed = feed_receiving(typed, leaf); });
+    if (typed.count) {
+        wrong.attempt(
+            [&] { leaf.count = valid(parse_whole("--count", *typed.count, 1, kNoLimit)); });
+    }
+    if (typed.duration) {
+        wrong.attempt([&] { leaf.duration = valid(parse_seconds("--duration", *typed.duration)); });
+    }
     return leaf;
 }
 
@@ -197,12 +256,24 @@ TellOptions tell_options(const Typed& typed) {
     return tell;
 }
 
-DemoOptions demo_options(const Typed& typed) {
+StatOptions stat_options(const Typed& typed) {
+    if (typed.path && typed.pid) throw WrongUse("PATH and --pid name the process twice; use one");
+    if (typed.json && typed.once) throw WrongUse("--json and --once are two forms; choose one");
+    StatOptions stat{.path = typed.path, .once = typed.once, .json = typed.json};
+    if (typed.pid) stat.pid = valid(parse_whole("--pid", *typed.pid, 1, kMostProcesses));
+    if (typed.interval) stat.interval = valid(parse_seconds("--interval", *typed.interval));
+    return stat;
+}
+
+DemoOptions demo_options(const Typed& typed, Complaints& wrong) {
     DemoOptions demo;
-    demo.common = common_options(typed);
-    demo.file_octets =
-        whole(typed.size, "--size", 1, 100'000, demo.file_octets / kMegabyte) * kMegabyte;
-    demo.packets_per_second = whole(typed.rate, "--rate", 1, kHighestRate, 0);
+    demo.common = common_options(typed, wrong);
+    wrong.attempt([&] {
+        demo.file_octets =
+            whole(typed.size, "--size", 1, 100'000, demo.file_octets / kMegabyte) * kMegabyte;
+    });
+    wrong.attempt(
+        [&] { demo.packets_per_second = whole(typed.rate, "--rate", 1, kHighestRate, 0); });
     return demo;
 }
 

@@ -1,6 +1,5 @@
-// What a person asked for on the command line, checked: the commands root, leaf, repair, tell and
-// demo.
-// Pure.
+// What a person asked for on the command line, checked: the commands root, leaf, repair, tell,
+// stat, doctor and demo. Pure.
 #pragma once
 
 #include <apps/joinleaf/feed_files/message_sink.h>
@@ -13,6 +12,7 @@
 #include <joinleaf/source_filter.h>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -27,13 +27,31 @@ inline constexpr int kExitWrongUse = 2;
 /// Octets that IPv4 and UDP put before a payload.
 inline constexpr std::uint32_t kHeaderOctets = 28;
 
+/// How long a root keeps its port open after the last datagram, unless told.
+inline constexpr std::chrono::milliseconds kRootLinger{100};
+
+/// An option as it was given.
+struct Given {
+    std::vector<std::string> values;  ///< as text; of a flag "true" or "false"
+    std::vector<std::string> from;    ///< of each, as in "leaf.toml:3:7"; empty: it was typed
+};
+
+/// What was given, by the options' long names.
+struct Settings {
+    std::string file;  ///< of --config; empty: none
+    std::map<std::string, Given, std::less<>> given;
+};
+
 /// What every command takes.
 struct CommonOptions {
     std::vector<unsigned> cpus;
     std::chrono::microseconds idle_sleep{0};  ///< of a worker with nothing to do
     std::vector<std::string> eal_arguments;
+    std::optional<ControlEndpoint> metrics;  ///< where Prometheus asks
     bool json = false;
     bool quiet = false;
+    std::optional<std::string> state;  ///< a file that tells the next start what was joined
+    Settings settings;
 };
 
 /// What is sent, and how: by a root, or by a leaf that sends, too.
@@ -104,7 +122,7 @@ struct RootOptions {
     std::uint8_t scope = 1;
     std::optional<Publishing> publishing;  ///< unset: this root only receives
     std::optional<FeedPublishing> feed;    ///< how it is sent; unset: cut into datagrams
-    std::chrono::milliseconds linger{100};
+    std::chrono::milliseconds linger = kRootLinger;
     std::optional<std::string> output;  ///< of what leaves send: a path, "-" or "null"
     std::optional<RootAdmission> admission;
 };
@@ -141,10 +159,27 @@ struct TellOptions {
     std::string line;
 };
 
+/// A look at a running process, through its telemetry socket.
+struct StatOptions {
+    std::optional<std::string> path;  ///< of the socket
+    std::optional<std::uint64_t> pid;
+    Duration interval = std::chrono::seconds(1);
+    bool once = false;  ///< as text, instead of a screen that is kept up to date
+    bool json = false;  ///< likewise, as one JSON object
+};
+
 struct DemoOptions {
     CommonOptions common;
     std::uint64_t file_octets = 256'000'000;
     std::uint64_t packets_per_second = 0;  ///< 0: as fast as the slower leaf follows
+};
+
+/// A look at this host, and at a port of it.
+struct DoctorOptions {
+    CommonOptions common;
+    std::optional<PortOptions> port;         ///< unset: the host alone
+    bool listens = false;                    ///< `port` has an address, so that it can be opened
+    std::chrono::seconds querier_wait{130};  ///< how long to listen for one, at most
 };
 
 /// Nothing to run: a text to print (help and version on standard output, errors on standard
@@ -154,11 +189,12 @@ struct Message {
     std::string text;
 };
 
-using Invocation =
-    std::variant<RootOptions, LeafOptions, RepairOptions, TellOptions, DemoOptions, Message>;
+using Invocation = std::variant<RootOptions, LeafOptions, RepairOptions, TellOptions, StatOptions,
+                                DemoOptions, DoctorOptions, Message>;
 
-/// Reads the arguments behind the program's name. Wrong use becomes a Message of one line that
-/// names the option, what is wrong and the cure. Touches nothing outside.
+/// Reads the arguments behind the program's name, and the file that --config names. Wrong use
+/// becomes a Message of one line that names the option, what is wrong and the cure; with a file, a
+/// line for each thing that is wrong, with its place. Touches nothing else outside.
 [[nodiscard]] Invocation parse_command_line(const std::vector<std::string>& arguments);
 
 }  // namespace joinleaf::app

@@ -211,7 +211,7 @@ OutputFormat output_format(const Typed& typed) {
 }  // namespace
 
 FeedServing feed_serving(const Typed& typed, const std::string& listen) {
-    FeedServing serving{.listen = valid(parse_local("--repair-listen", listen))};
+    FeedServing serving{.listen = local_endpoint("--repair-listen", listen)};
     if (typed.history_messages) {
         serving.messages =
             valid(parse_whole("--history-messages", *typed.history_messages, 1, kMostKept));
@@ -336,18 +336,18 @@ std::optional<FeedReceiving> feed_receiving(const Typed& typed, const LeafOption
     return feed;
 }
 
-RepairOptions repair_options(const Typed& typed) {
-    if (typed.framing || typed.send) {
-        throw WrongUse(
-            fmt::format("{} is not expected here", typed.framing ? "--framing" : "--send"));
-    }
-    const std::string& listen = needed(typed.repair_listen, "--repair-listen", "10.1.0.2:6000");
+RepairOptions repair_options(const Typed& typed, Complaints& wrong) {
     Typed leaf = typed;
     leaf.framing = "moldudp64";
+    leaf.follow = true;
     if (!leaf.output) leaf.output = "null";
     if (!leaf.start && (leaf.repair || leaf.root)) leaf.start = "history";
-    leaf.follow = true;
-    return {.leaf = leaf_options(leaf), .serving = feed_serving(typed, listen)};
+    RepairOptions repair{.leaf = leaf_options(leaf, wrong), .serving = {}};
+    wrong.attempt([&] {
+        repair.serving =
+            feed_serving(typed, needed(typed.repair_listen, "--repair-listen", "10.1.0.2:6000"));
+    });
+    return repair;
 }
 
 }  // namespace joinleaf::app

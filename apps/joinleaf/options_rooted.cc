@@ -143,6 +143,16 @@ std::string commands_from(const Typed& typed) {
 
 }  // namespace
 
+ControlEndpoint local_endpoint(std::string_view option, const std::string& text) {
+    const auto endpoint = valid(option, ControlEndpoint::parse(text));
+    if (!controlplane::is_usable(endpoint) && !endpoint.address.is_unspecified()) {
+        throw WrongUse(fmt::format(
+            "{}: {} cannot be listened at; name an address of this host, or 0.0.0.0 for all",
+            option, text));
+    }
+    return endpoint;
+}
+
 std::string_view first_given(std::initializer_list<Named> options) {
     for (const auto& [name, text] : options) {
         if (*text) return name;
@@ -150,76 +160,61 @@ std::string_view first_given(std::initializer_list<Named> options) {
     return {};
 }
 
-std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint group) {
-    if (!typed.listen && typed.invites.empty()) {
-        const auto stray = first_given({{"--output", &typed.output},
-                                        {"--commands", &typed.commands},
-                                        {"--name", &typed.name},
-                                        {"--policy", &typed.policy},
-                                        {"--scheme", &typed.scheme},
-                                        {"--fan-out", &typed.fan_out},
-                                        {"--dead-after", &typed.dead_after},
-                                        {"--wait-leaves", &typed.wait_leaves},
-                                        {"--tls-psk", &typed.tls_psk},
-                                        {"--tls-identity", &typed.tls_identity},
-                                        {"--tls-cert", &typed.tls_cert},
-                                        {"--tls-key", &typed.tls_key},
-                                        {"--tls-ca", &typed.tls_ca},
-                                        {"--tls-peer", &typed.tls_peer}});
-        if (stray.empty()) return {};
-        if (stray == "--output") {
-            throw WrongUse(
-                "--output: nobody sends to a root that lets no leaves in (source-specific); add "
-                "--listen or --invite, or hear a group with `joinleaf leaf --join`");
-        }
+namespace {
+
+/// What a root that lets nobody in has no use for.
+void refuse_without_admission(const Typed& typed) {
+    const auto stray = first_given({{"--output", &typed.output},
+                                    {"--commands", &typed.commands},
+                                    {"--name", &typed.name},
+                                    {"--policy", &typed.policy},
+                                    {"--scheme", &typed.scheme},
+                                    {"--fan-out", &typed.fan_out},
+                                    {"--dead-after", &typed.dead_after},
+                                    {"--wait-leaves", &typed.wait_leaves},
+                                    {"--tls-psk", &typed.tls_psk},
+                                    {"--tls-identity", &typed.tls_identity},
+                                    {"--tls-cert", &typed.tls_cert},
+                                    {"--tls-key", &typed.tls_key},
+                                    {"--tls-ca", &typed.tls_ca},
+                                    {"--tls-peer", &typed.tls_peer}});
+    if (stray.empty()) return;
+    if (stray == "--output") {
         throw WrongUse(
-            fmt::format("{} is for a root that lets leaves in; add --listen, as in "
-                        "--listen 10.1.0.1:7000, or --invite",
-                        stray));
+            "--output: nobody sends to a root that lets no leaves in (source-specific); add "
+            "--listen or --invite, or hear a group with `joinleaf leaf --join`");
     }
-    RootAdmission admission{.scheme = scheme_of(typed, group)};
-    if (typed.listen) admission.listen = valid(parse_local("--listen", *typed.listen));
-    for (const auto& text : typed.invites) {
-        admission.invite.push_back(valid(parse_remote("--invite", text)));
-    }
-    if (typed.commands) admission.commands = commands_from(typed);
-    auto& options = admission.options;
-    options.name = own_name(typed);
-    options.tls = tls_files(typed, admission.invites(), "--invite");
-    options.policy = typed.policy.value_or("");
-    options.session.group = group;
-    options.session.fan_out = fan_out_of(typed, admission.scheme);
-    if (typed.dead_after) options.dead_after = dead_after(*typed.dead_after);
-    if (typed.wait_leaves) {
-        if (!typed.input) throw WrongUse("--wait-leaves puts off what is sent; add --input");
-        admission.wait_leaves =
-            valid(parse_whole("--wait-leaves", *typed.wait_leaves, 1, kMostLeaves));
-    }
-    return admission;
+    throw WrongUse(
+        fmt::format("{} is for a root that lets leaves in; add --listen, as in "
+                    "--listen 10.1.0.1:7000, or --invite",
+                    stray));
 }
 
-std::optional<LeafAdmission> leaf_admission(const Typed& typed) {
-    if (typed.root && typed.listen) {
-        throw WrongUse(
-            "--root and --listen contradict each other; a leaf asks a root, or waits to "
-            "be invited");
-    }
+std::uint64_t wait_leaves(const Typed& typed) {
+    if (!typed.input) throw WrongUse("--wait-leaves puts off what is sent; add --input");
+    return valid(parse_whole("--wait-leaves", *typed.wait_leaves, 1, kMostLeaves));
+}
+
+/// What a leaf that nobody lets in has no use for.
+void refuse_without_root(const Typed& typed) {
+    const auto stray = first_given({{"--name", &typed.name},
+                                    {"--caller-data", &typed.caller_data},
+                                    {"--tls-psk", &typed.tls_psk},
+                                    {"--tls-identity", &typed.tls_identity},
+                                    {"--tls-cert", &typed.tls_cert},
+                                    {"--tls-key", &typed.tls_key},
+                                    {"--tls-ca", &typed.tls_ca},
+                                    {"--tls-peer", &typed.tls_peer}});
+    if (stray.empty()) return;
+    throw WrongUse(fmt::format(
+        "{} is for a leaf that a root lets in; add --root, as in --root 10.1.0.1:7000, or "
+        "--listen",
+        stray));
+}
+
+/// What a root settles for its leaves.
+void refuse_in_a_session(const Typed& typed) {
     const std::string_view way = typed.root ? "--root" : "--listen";
-    if (!typed.root && !typed.listen) {
-        const auto stray = first_given({{"--name", &typed.name},
-                                        {"--caller-data", &typed.caller_data},
-                                        {"--tls-psk", &typed.tls_psk},
-                                        {"--tls-identity", &typed.tls_identity},
-                                        {"--tls-cert", &typed.tls_cert},
-                                        {"--tls-key", &typed.tls_key},
-                                        {"--tls-ca", &typed.tls_ca},
-                                        {"--tls-peer", &typed.tls_peer}});
-        if (stray.empty()) return {};
-        throw WrongUse(fmt::format(
-            "{} is for a leaf that a root lets in; add --root, as in --root 10.1.0.1:7000, or "
-            "--listen",
-            stray));
-    }
     if (!typed.joins.empty()) {
         throw WrongUse(
             fmt::format("{} and --join contradict each other; a root names the group", way));
@@ -240,13 +235,67 @@ std::optional<LeafAdmission> leaf_admission(const Typed& typed) {
     if (typed.caller_data && !typed.root) {
         throw WrongUse("--caller-data goes with a request; leave it out, or ask with --root");
     }
+}
+
+}  // namespace
+
+std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint group,
+                                            Complaints& wrong) {
+    if (!typed.listen && typed.invites.empty()) {
+        wrong.attempt([&] { refuse_without_admission(typed); });
+        return {};
+    }
+    RootAdmission admission;
+    auto& options = admission.options;
+    options.session.group = group;
+    const bool has_scheme = wrong.attempt([&] { admission.scheme = scheme_of(typed, group); });
+    if (typed.listen) {
+        wrong.attempt([&] { admission.listen = local_endpoint("--listen", *typed.listen); });
+    }
+    for (const auto& text : typed.invites) {
+        wrong.attempt([&] { admission.invite.push_back(valid(parse_remote("--invite", text))); });
+    }
+    if (typed.commands) wrong.attempt([&] { admission.commands = commands_from(typed); });
+    const bool invites = !typed.invites.empty() || typed.commands;
+    wrong.attempt([&] { options.name = own_name(typed); });
+    wrong.attempt([&] { options.tls = tls_files(typed, invites, "--invite"); });
+    options.policy = typed.policy.value_or("");
+    if (has_scheme) {
+        wrong.attempt([&] { options.session.fan_out = fan_out_of(typed, admission.scheme); });
+    }
+    if (typed.dead_after) {
+        wrong.attempt([&] { options.dead_after = dead_after(*typed.dead_after); });
+    }
+    if (typed.wait_leaves) wrong.attempt([&] { admission.wait_leaves = wait_leaves(typed); });
+    return admission;
+}
+
+std::optional<LeafAdmission> leaf_admission(const Typed& typed, Complaints& wrong) {
+    if (!typed.root && !typed.listen) {
+        wrong.attempt([&] { refuse_without_root(typed); });
+        return {};
+    }
     LeafAdmission admission;
-    if (typed.root) admission.root = valid(parse_remote("--root", *typed.root));
-    if (typed.listen) admission.listen = valid(parse_local("--listen", *typed.listen));
-    admission.options.name = own_name(typed);
-    admission.options.any_data_plane = true;  // the root says
-    admission.options.tls = tls_files(typed, typed.root.has_value(), "--root");
-    admission.caller_data = octets_of("--caller-data", typed.caller_data);
+    if (typed.root && typed.listen) {
+        wrong.attempt([] {
+            throw WrongUse(
+                "--root and --listen contradict each other; a leaf asks a root, or waits to "
+                "be invited");
+        });
+        return admission;
+    }
+    wrong.attempt([&] { refuse_in_a_session(typed); });
+    if (typed.root) {
+        wrong.attempt([&] { admission.root = valid(parse_remote("--root", *typed.root)); });
+    }
+    if (typed.listen) {
+        wrong.attempt([&] { admission.listen = local_endpoint("--listen", *typed.listen); });
+    }
+    auto& options = admission.options;
+    wrong.attempt([&] { options.name = own_name(typed); });
+    options.any_data_plane = true;  // the root says
+    wrong.attempt([&] { options.tls = tls_files(typed, typed.root.has_value(), "--root"); });
+    wrong.attempt([&] { admission.caller_data = octets_of("--caller-data", typed.caller_data); });
     return admission;
 }
 

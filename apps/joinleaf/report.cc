@@ -3,6 +3,14 @@
 #include <fmt/format.h>
 
 namespace joinleaf::app {
+namespace {
+
+// Priorities of lines in the journal, sd-daemon(3).
+constexpr std::string_view kError = "<3>";
+constexpr std::string_view kNotice = "<5>";
+constexpr std::string_view kInformation = "<6>";
+
+}  // namespace
 
 Reporter::~Reporter() { wipe_live_line(); }
 
@@ -12,11 +20,14 @@ void Reporter::json(const Json& line) {
     write_json(line);
 }
 
-void Reporter::text(std::string_view line) {
+void Reporter::text(std::string_view line) { text(line, kInformation); }
+
+void Reporter::text(std::string_view line, std::string_view priority) {
     if (options_.json || options_.quiet) return;
     const std::lock_guard lock(mutex_);
     wipe_live_line();
-    fmt::print(options_.text_to, "{}{}\n", options_.prefix, line);
+    fmt::print(options_.text_to, "{}{}{}\n", options_.journal ? priority : "", options_.prefix,
+               line);
 }
 
 void Reporter::live(std::string_view line) {
@@ -29,7 +40,7 @@ void Reporter::live(std::string_view line) {
 
 void Reporter::note(std::string_view line) {
     if (!options_.quiet) json({{"event", "note"}, {"what", line}});
-    text(line);
+    text(line, kNotice);
 }
 
 void Reporter::answer(std::string_view text) {
@@ -44,7 +55,9 @@ void Reporter::error(std::string_view line) {
     wipe_live_line();
     if (options_.json) write_json({{"event", "error"}, {"what", line}});
     const bool would_mix = options_.json && options_.json_to == options_.errors_to;
-    if (!would_mix) fmt::print(options_.errors_to, "{}: {}\n", options_.command, line);
+    if (would_mix) return;
+    fmt::print(options_.errors_to, "{}{}: {}\n", options_.journal ? kError : "", options_.command,
+               line);
 }
 
 void Reporter::wipe_live_line() {

@@ -48,8 +48,9 @@ public:
         std::FILE* json_to = stdout;
         std::FILE* text_to = stderr;
         std::FILE* errors_to = stderr;
-        std::string prefix;  ///< begins readable lines
-        bool live = false;   ///< `text_to` is a terminal: one status line is kept up to date
+        std::string prefix;    ///< begins readable lines
+        bool live = false;     ///< `text_to` is a terminal: one status line is kept up to date
+        bool journal = false;  ///< lines for people begin with their priority, as in "<3>"
     };
     explicit Reporter(Options options) : options_(std::move(options)) {}
     Reporter(const Reporter&) = delete;
@@ -72,6 +73,7 @@ public:
     void error(std::string_view line);
 
 private:
+    void text(std::string_view line, std::string_view priority);
     void wipe_live_line();
     void write_json(const Json& line);
 

@@ -4,14 +4,18 @@
 #include <apps/joinleaf/admitter.h>
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/feed_root.h>
+#include <apps/joinleaf/metrics.h>
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/process.h>
 #include <apps/joinleaf/publisher.h>
+#include <apps/joinleaf/reload.h>
 #include <apps/joinleaf/run.h>
+#include <apps/joinleaf/service.h>
 #include <fmt/format.h>
 #include <poll.h>
 
 #include <algorithm>
+#include <mutex>
 #include <numeric>
 
 namespace joinleaf::app {
@@ -42,13 +46,6 @@ std::optional<MessageSource> open_messages(const RootOptions& options) {
 SenderOptions sender_options(const RootOptions& options) {
     if (options.feed) return feed_sender_options(*options.publishing, *options.feed);
     return app::sender_options(options.publishing);
-}
-
-/// What leaves are told, too.
-std::optional<RootAdmission> admission_of(const RootOptions& options) {
-    auto admission = options.admission;
-    if (admission && options.feed) offer_feed(*options.feed, admission->options.session);
-    return admission;
 }
 
 std::unique_ptr<Console> open_console(const RootOptions& options, Reporter& report) {
@@ -106,7 +103,14 @@ public:
           messages_(open_messages(options)),
           console_(open_console(options, surroundings.report)),
           runtime_(start_ports(Role::root, options.common, ports_of(options), surroundings)),
-          admission_(admission_of(options)) {}
+          metrics_(serve_metrics(options.common, runtime_, surroundings.report)) {
+        if (options_.feed && options_.admission) {
+            offer_feed(*options_.feed, options_.admission->options.session);
+        }
+    }
+    Root(const Root&) = delete;
+    Root& operator=(const Root&) = delete;
+    ~Root() = default;
 
     void open();
     /// Returns why it ended.
@@ -118,6 +122,10 @@ public:
 private:
     void open_session();
     void open_feed();
+    void reload();
+    /// Errors: throws Failure, and nothing has changed.
+    [[nodiscard]] SettingsChange read_and_apply();
+    [[nodiscard]] CommandAnswer reload_on_command();
     [[nodiscard]] bool goes_on(Instant now);
     /// Returns false when the end came first.
     [[nodiscard]] bool wait_for_leaves(std::uint64_t count);
@@ -125,13 +133,13 @@ private:
     [[nodiscard]] bool publish();
     [[nodiscard]] Summary summary_of(Status status) const;
 
-    const RootOptions& options_;
+    RootOptions options_;  ///< its settings are changed by read_and_apply()
     Surroundings& around_;
     std::optional<Input> input_;
     std::optional<MessageSource> messages_;  ///< of a feed, in its place
     std::unique_ptr<Console> console_;
     Runtime runtime_;
-    std::optional<RootAdmission> admission_;
+    std::unique_ptr<Metrics> metrics_;
     std::unique_ptr<Collector> collector_;
     std::optional<Admitter> admitter_;
     Socket socket_;
@@ -142,12 +150,14 @@ private:
     std::optional<FeedRun> feed_;
     /// A failed input does not keep the root from telling its leaves that it ends.
     std::optional<Failure> failure_;
+    Service service_{Role::root};
+    std::mutex reloading_;  ///< by SIGHUP here, or by the operator on the admitter's thread
     Instant last_at_{};
 };
 
 void Root::open() {
     collector_ = open_collector(runtime_, options_, around_);
-    if (admission_) {
+    if (options_.admission) {
         open_session();
     } else {
         socket_ = open_publisher(runtime_, options_, 0, sender_options(options_));
@@ -164,6 +174,7 @@ void Root::open() {
             *options_.publishing, options_.port.port, *input_, must(socket_.sender(), "send"),
             [this](Instant now) { return goes_on(now); }, around_.signals.fd());
     }
+    service_.ready(runtime_);
 }
 
 void Root::open_feed() {
@@ -189,8 +200,8 @@ void Root::open_feed() {
 
 void Root::open_session() {
     const Instant called = Instant::clock::now();
-    admitter_.emplace(runtime_, *admission_, sender_options(options_), around_.report,
-                      console_.get(), collector_.get());
+    admitter_.emplace(runtime_, *options_.admission, sender_options(options_), around_.report,
+                      console_.get(), collector_.get(), [this] { return reload_on_command(); });
     socket_ = admitter_->root();
     connected_.at = must(socket_.connected_at(), "publish");
     connected_.connect_ms = milliseconds_between(called, connected_.at);
@@ -206,7 +217,7 @@ void Root::open_session() {
 }
 
 std::string_view Root::run() {
-    const bool begins = !admitter_ || wait_for_leaves(admission_->wait_leaves);
+    const bool begins = !admitter_ || wait_for_leaves(options_.admission->wait_leaves);
     bool all_sent = false;
     if (begins && options_.publishing) all_sent = publish();
     while (begins && !options_.publishing && goes_on(Instant::clock::now())) {
@@ -228,7 +239,65 @@ bool Root::publish() {
     }
 }
 
+void Root::reload() {
+    service_.reloading();
+    try {
+        tell_reloaded(around_.report, read_and_apply());
+    } catch (const std::exception& why) {
+        tell_not_reloaded(around_.report, why);
+    }
+    service_.reloaded();
+}
+
+SettingsChange Root::read_and_apply() {
+    const std::lock_guard lock(reloading_);
+    const bool has_file = !options_.common.settings.file.empty();
+    std::optional<RootOptions> fresh;
+    if (has_file) fresh = read_again<RootOptions>(around_.arguments);
+    if (admitter_ && !admitter_->root().reload_admission()) {
+        throw Failure("a policy or TLS file is wrong, as told above");
+    }
+    if (!fresh) return {};
+    auto change =
+        options_.feed
+            // A feed's rate is one of messages, which its pace has from the start.
+            ? take_over(options_.common.settings, fresh->common.settings, {"bit-rate", "invite"})
+            : take_over(options_.common.settings, fresh->common.settings,
+                        {"rate", "bit-rate", "invite"});
+    if (fresh->publishing && (change.has("rate") || change.has("bit-rate"))) {
+        const auto& pace = *fresh->publishing;
+        must(socket_.set_rate(pace.packets_per_second, pace.bits_per_second), "change the rate");
+    }
+    if (admitter_ && fresh->admission && change.has("invite")) {
+        auto& known = options_.admission->invite;
+        auto wanted = fresh->admission->invite;
+        std::erase_if(wanted, [&](const ControlEndpoint& leaf) {
+            return std::ranges::find(known, leaf) != known.end();
+        });
+        known = fresh->admission->invite;
+        admitter_->invite_also(std::move(wanted));
+    }
+    return change;
+}
+
+CommandAnswer Root::reload_on_command() {
+    try {
+        const auto change = read_and_apply();
+        std::string said =
+            "the policy and the TLS files are read again, and hold for whoever asks now";
+        if (options_.common.settings.file.empty()) return done(said);
+        tell_reloaded(around_.report, change);
+        return done(
+            fmt::format("{}; of {} {}", said, options_.common.settings.file, change.text()));
+    } catch (const std::exception& why) {
+        tell_not_reloaded(around_.report, why);
+        return not_done(
+            "all stays as it was; the root's own output says what is wrong with a file");
+    }
+}
+
 bool Root::goes_on(Instant now) {
+    if (around_.signals.asked_to_reload()) reload();
     ticker_->tick(now, collector_ ? std::optional(collector_->taken()) : std::nullopt);
     return !around_.signals.asked_to_stop() && !(collector_ && collector_->has_failed());
 }
@@ -242,11 +311,13 @@ bool Root::wait_for_leaves(std::uint64_t count) {
         pollfd signal{around_.signals.fd(), POLLIN, 0};
         ::poll(&signal, 1, kLookMs);
         if (around_.signals.asked_to_stop()) return false;
+        if (around_.signals.asked_to_reload()) reload();
     }
     return true;
 }
 
 void Root::end(std::string_view reason) {
+    service_.stopping();
     around_.report.json({{"event", "closed"}, {"reason", reason}});
     if (reason == "end_of_input") {
         pollfd signal{around_.signals.fd(), POLLIN, 0};

@@ -40,11 +40,12 @@ std::string_view cure_for_request(const std::error_code& why, Direction directio
 }  // namespace
 
 RootedLeaf::RootedLeaf(Runtime& runtime, const LeafOptions& options, const Receiver* receiver,
-                       Surroundings& surroundings)
+                       Surroundings& surroundings, std::function<void()> listening)
     : runtime_(runtime),
       admission_(*options.admission),
       direction_(direction_of(options)),
       around_(surroundings),
+      listening_(std::move(listening)),
       events_(runtime.open_event_queue()),
       opened_(must(runtime.open({.scheme = kRootedRooted,
                                  .receiver = receiver,
@@ -86,6 +87,7 @@ bool RootedLeaf::wait_for_invitation() {
     const Listening listening{at, has_tls(admission_.options)};
     around_.report.json(json_of(listening));
     around_.report.text(text_of(Role::leaf, listening));
+    listening_();
     while (const auto event = next_event()) {
         if (event->type == EventType::accept && !member_) {
             called_ = Instant::clock::now();
@@ -109,9 +111,11 @@ bool RootedLeaf::wait_for_invitation() {
 }
 
 std::optional<Event> RootedLeaf::next_event() {
-    std::array<pollfd, 2> waits{pollfd{events_.fd(), POLLIN, 0},
-                                pollfd{around_.signals.fd(), POLLIN, 0}};
+    std::array<pollfd, 3> waits{pollfd{events_.fd(), POLLIN, 0},
+                                pollfd{around_.signals.fd(), POLLIN, 0},
+                                pollfd{around_.signals.hangup_fd(), POLLIN, 0}};
     while (!around_.signals.asked_to_stop()) {
+        if (around_.signals.asked_to_reload()) around_.reload();
         if (auto event = events_.next()) return event;
         ::poll(waits.data(), waits.size(), -1);
     }
@@ -170,6 +174,8 @@ std::optional<std::string> RootedLeaf::complaint() const {
     }
     return fmt::format("the root {} was lost: the connection to it broke", root_);
 }
+
+void RootedLeaf::reload() { must(opened_.reload_admission(), "read the TLS files again"); }
 
 void RootedLeaf::close() {
     member_.close();

@@ -4,6 +4,7 @@
 #include <apps/joinleaf/run.h>
 #include <joinleaf/runtime.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,9 +14,9 @@ namespace joinleaf::app {
 /// One thread.
 class RootedLeaf {
 public:
-    /// `receiver`: none, of a leaf that only sends.
+    /// `receiver`: none, of a leaf that only sends. `listening` is called when a root could invite.
     RootedLeaf(Runtime& runtime, const LeafOptions& options, const Receiver* receiver,
-               Surroundings& surroundings);
+               Surroundings& surroundings, std::function<void()> listening);
 
     /// Waits until this leaf is in the session, and tells so. Nothing: a signal asked for the end
     /// first. Errors: throws Failure.
@@ -31,6 +32,9 @@ public:
     /// What to tell of an end that was not in good order; none: it was.
     [[nodiscard]] std::optional<std::string> complaint() const;
 
+    /// Reads the TLS files again, for whoever connects from now on. Errors: throws Failure.
+    void reload();
+
     void close();
 
 private:
@@ -45,6 +49,7 @@ private:
     Direction direction_;
     std::uint8_t scope_ = 1;
     Surroundings& around_;
+    std::function<void()> listening_;
     EventQueue events_;
     Socket opened_;
     Socket member_;

@@ -6,6 +6,8 @@
 #include <apps/joinleaf/signals.h>
 #include <joinleaf/runtime.h>
 #include <functional>
+#include <string>
+#include <vector>
 
 namespace joinleaf::app {
 
@@ -18,6 +20,10 @@ struct Surroundings {
     Reporter& report;
     Signals& signals;
     Instant began;  ///< when the program did
+    /// Behind the program's name: what a reload reads again, with the file that they name.
+    std::vector<std::string> arguments;
+    /// Carries out a reload that was asked for, wherever the run waits. Set by the command.
+    std::function<void()> reload = [] {};
 };
 
 [[nodiscard]] double seconds_between(Instant from, Instant to) noexcept;
@@ -73,6 +79,7 @@ int run_root(const RootOptions& options, Surroundings& surroundings);
 int run_leaf(const LeafOptions& options, Surroundings& surroundings);
 int run_repair(const RepairOptions& options, Surroundings& surroundings);
 int run_demo(const DemoOptions& options, Surroundings& surroundings);
+int run_doctor(const DoctorOptions& options, Surroundings& surroundings);
 
 template <class T>
 T must(Result<T> result, std::string_view doing) {

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM as something to look at.
+// SIGINT and SIGTERM, and SIGHUP, as something to look at.
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/signals.h>
 #include <sys/epoll.h>
@@ -19,9 +19,16 @@ sigset_t stop_signals() {
     return set;
 }
 
+sigset_t reload_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    return set;
+}
+
 }  // namespace
 
-Signals::Signals() {
+Signals::Signals(Hangup hangup) {
     const sigset_t set = stop_signals();
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
@@ -34,6 +41,11 @@ Signals::Signals() {
         ::epoll_ctl(either_.get(), EPOLL_CTL_ADD, taken_.get(), &readable) != 0) {
         throw system_failure("watch for", "signals", errno);
     }
+    if (hangup == Hangup::ends) return;
+    const sigset_t reload = reload_signals();
+    pthread_sigmask(SIG_BLOCK, &reload, nullptr);
+    hangup_ = Descriptor(::signalfd(-1, &reload, SFD_NONBLOCK | SFD_CLOEXEC));
+    if (!hangup_) throw system_failure("watch for", "SIGHUP", errno);
 }
 
 std::optional<std::string_view> Signals::asked_to_stop() {
@@ -45,6 +57,11 @@ std::optional<std::string_view> Signals::asked_to_stop() {
         pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
     }
     return asked_;
+}
+
+bool Signals::asked_to_reload() {
+    signalfd_siginfo info{};
+    return hangup_ && ::read(hangup_.get(), &info, sizeof info) == sizeof info;
 }
 
 }  // namespace joinleaf::app

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM as something to look at between two pieces of work.
+// SIGINT and SIGTERM, and SIGHUP, as something to look at between two pieces of work.
 #pragma once
 
 #include <apps/joinleaf/descriptor.h>
@@ -11,7 +11,9 @@ namespace joinleaf::app {
 /// ignored: a reader that went away is an error of the write. One thread.
 class Signals {
 public:
-    Signals();
+    /// What SIGHUP is for: the end of this process, as ever, where nothing can be read again.
+    enum class Hangup : bool { ends, reloads };
+    explicit Signals(Hangup hangup = Hangup::ends);
 
     /// The name of the signal that asks for the end, once there is one. From then on the signals
     /// have their usual effect again: a second one ends the program on the spot.
@@ -19,10 +21,16 @@ public:
     /// For poll(2): readable from the moment one has come, for good.
     [[nodiscard]] int fd() const noexcept { return either_.get(); }
 
+    /// Whether there has been a SIGHUP since this was asked last.
+    [[nodiscard]] bool asked_to_reload();
+    /// For poll(2): readable while a SIGHUP waits; -1: it is not waited for.
+    [[nodiscard]] int hangup_fd() const noexcept { return hangup_ ? hangup_.get() : -1; }
+
 private:
     Descriptor waiting_;  // readable while a signal waits
     Descriptor taken_;    // readable once one has been taken
     Descriptor either_;
+    Descriptor hangup_;
     std::optional<std::string_view> asked_;
 };
 

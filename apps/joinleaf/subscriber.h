@@ -52,6 +52,10 @@ public:
     }
 
     [[nodiscard]] Ticker::Taken taken() const noexcept { return taken_; }
+    /// Datagrams of joins up to this many may come.
+    void expect(std::size_t joins) {
+        first_of_join_.resize(std::max(joins, first_of_join_.size()));
+    }
     [[nodiscard]] std::optional<Instant> first_of_join(std::size_t join) const {
         return first_of_join_[join];
     }

@@ -1,10 +1,11 @@
-// The command line as typed, before it is checked; what the files that check it share.
+// The options as given, before they are checked; what the files that check them share.
 #pragma once
 
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/values.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -21,6 +22,8 @@ struct Typed {
     Text eal, idle_sleep;
     bool json = false;
     bool quiet = false;
+    Text config, state;
+    bool print_config = false;
 
     Text port, address, gateway, vlan, mtu, queues, robustness, igmp_version;
     bool require_router_alert = false;
@@ -36,6 +39,8 @@ struct Typed {
     std::vector<std::string> invites;
     Text tls_psk, tls_identity, tls_cert, tls_key, tls_ca, tls_peer;
 
+    Text metrics;
+
     Text framing, session, line_port, line_address, input_format, input_flow, pace, flush_at, delay,
         heartbeat, end_for, repair_listen, history_messages, history_octets;
     std::vector<std::string> lines;
@@ -45,12 +50,43 @@ struct Typed {
     Text path;
     std::vector<std::string> words;
 
+    Text pid, interval;
+    bool once = false;
+
     Text size;
+
+    Text querier_wait;
+
+    Text completion;
+    bool man = false;
 };
 
 /// Wrong use, found while options are made out of what was typed.
 class WrongUse : public std::runtime_error {
     using std::runtime_error::runtime_error;
+};
+
+/// Gathers wrong uses, so that all of them can be told at once.
+class Complaints {
+public:
+    /// Runs one check. Returns whether it found nothing wrong; what depends on it is not worth
+    /// checking otherwise.
+    template <class Check>
+    bool attempt(Check check) {
+        try {
+            check();
+            return true;
+        } catch (const WrongUse& wrong) {
+            if (std::ranges::find(all_, wrong.what()) == all_.end())
+                all_.emplace_back(wrong.what());
+            return false;
+        }
+    }
+
+    [[nodiscard]] const std::vector<std::string>& all() const noexcept { return all_; }
+
+private:
+    std::vector<std::string> all_;
 };
 
 template <class T>
@@ -81,12 +117,15 @@ inline constexpr std::uint64_t kHighestRate = 1'000'000'000;
 [[nodiscard]] std::uint64_t whole(const Typed::Text& text, std::string_view option,
                                   std::uint64_t least, std::uint64_t most, std::uint64_t unset);
 
-// What each command makes of it. Errors: throws WrongUse.
-[[nodiscard]] RootOptions root_options(const Typed& typed);
-[[nodiscard]] LeafOptions leaf_options(const Typed& typed);
-[[nodiscard]] RepairOptions repair_options(const Typed& typed);
+// What each command makes of it, as far as it is right.
+[[nodiscard]] CommonOptions common_options(const Typed& typed, Complaints& wrong);
+[[nodiscard]] RootOptions root_options(const Typed& typed, Complaints& wrong);
+[[nodiscard]] LeafOptions leaf_options(const Typed& typed, Complaints& wrong);
+[[nodiscard]] RepairOptions repair_options(const Typed& typed, Complaints& wrong);
+[[nodiscard]] DemoOptions demo_options(const Typed& typed, Complaints& wrong);
+/// Errors: throws WrongUse.
 [[nodiscard]] TellOptions tell_options(const Typed& typed);
-[[nodiscard]] DemoOptions demo_options(const Typed& typed);
+[[nodiscard]] StatOptions stat_options(const Typed& typed);
 
 /// A root's sequenced feed; none: its input is cut into datagrams. Errors: throws WrongUse.
 [[nodiscard]] std::optional<FeedPublishing> feed_publishing(const Typed& typed,
@@ -99,11 +138,14 @@ inline constexpr std::uint64_t kHighestRate = 1'000'000'000;
 /// WrongUse.
 [[nodiscard]] FeedServing feed_serving(const Typed& typed, const std::string& listen);
 
-/// How a root lets leaves in; none: it does not. Errors: throws WrongUse.
-[[nodiscard]] std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint group);
+/// Where this host listens. Errors: throws WrongUse.
+[[nodiscard]] ControlEndpoint local_endpoint(std::string_view option, const std::string& text);
 
-/// How a leaf comes into a rooted session; none: it joins groups by itself. Errors: throws
-/// WrongUse.
-[[nodiscard]] std::optional<LeafAdmission> leaf_admission(const Typed& typed);
+/// How a root lets leaves in; none: it does not.
+[[nodiscard]] std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint group,
+                                                          Complaints& wrong);
+
+/// How a leaf comes into a rooted session; none: it joins groups by itself.
+[[nodiscard]] std::optional<LeafAdmission> leaf_admission(const Typed& typed, Complaints& wrong);
 
 }  // namespace joinleaf::app

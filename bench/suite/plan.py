@@ -9,6 +9,7 @@ from . import fan_out, links, machine, programs, testpmd
 from .programs import Failed
 
 SIZES = (64, 256, 1024, 1472)  # payload octets
+MESSAGES = (40, 200)  # octets of a feed's messages
 GROUPS = (1, 1000, 10_000, 100_000)
 LEAF_GROUPS = 10_000
 HEADERS = 42  # Ethernet, IPv4 and UDP in front of a payload
@@ -32,6 +33,7 @@ TRIP_BARE = "round trip, virtio_user and vhost, bare port"
 TRIP_VETH = "round trip, veth by AF_PACKET"
 TRIP_VETH_BARE = "round trip, veth by AF_PACKET, bare port"
 TRIP_KERNEL = "round trip, veth, kernel UDP"
+FEED = "feed, publish to message on rings, one lcore"
 CONNECTED = "leaf, start to connected"
 RESIDENT = "leaf, resident memory"
 ADMISSION = "admission"
@@ -119,6 +121,16 @@ class Bench:
         self._whole_path(f"{ROOT}, UDP checksum", "root-null", payload, "--udp-checksum")
         self._whole_path(f"{LEAF}, UDP checksum", "leaf-null", payload, "--groups", LEAF_GROUPS,
                          "--udp-checksum", groups=LEAF_GROUPS)
+
+    def feed(self, message, lines=2, udp_checksum=False):
+        how = f"{message} B, {lines} lines" + (", UDP checksum" if udp_checksum else "")
+        options = ["--udp-checksum"] if udp_checksum else []
+        measured = self._try(f"{FEED}, {how}", lambda: programs.run_json(
+            self.build / "bench" / "feed_path", "--message", message, "--lines", lines,
+            "--seconds", self.seconds, *options, cpu=machine.cpus()[-1]))
+        if measured:
+            self._add(FEED, measured["messages_per_second"] / 1e6, "million messages/s",
+                      message=message, lines=lines, udp_checksum=udp_checksum)
 
     def testpmd(self, subject, frame):
         if "testpmd" in self.results.skipped:
@@ -223,6 +235,8 @@ class Bench:
         self.testpmd(RXONLY, 64 + HEADERS)
         self.leaf(64, 1000)
         self.leaf(64, 100_000)
+        for message in MESSAGES:
+            self.feed(message)
         self.shared_memory(64)
         self.kernel(64)
         self.round_trips()
@@ -238,6 +252,9 @@ class Bench:
                 self.testpmd(RXONLY, payload + HEADERS)
             self.ring(payload)
         self.with_udp_checksum(64)
+        for message in MESSAGES:
+            self.feed(message, lines=1)
+            self.feed(message, udp_checksum=True)
         for payload in SIZES:
             if payload != 64:
                 self.shared_memory(payload)

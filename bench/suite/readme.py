@@ -11,11 +11,11 @@ END = "<!-- measured: end -->"
 
 def section(described, rounds, results, goals):
     parts = [f"Medians of {rounds} rounds on {machine.in_words(described)}.",
-             tables.table(["goal, a ratio within a round", "measured", "wanted"],
+             tables.table(["goal, a ratio within a round where no unit is named", "measured", "wanted"],
                           [[goal.name, "none" if goal.measured is None else f"{goal.measured:.2f}",
                             goal.wanted] for goal in goals]),
              tables.rates(results), tables.round_trips(results), tables.fan_outs(results),
-             tables.admissions(results), tables.budgets(results)]
+             tables.feeds(results), tables.admissions(results), tables.budgets(results)]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -72,6 +72,20 @@ def fan_outs(results):
     return table(["ns a replica", *(m.removeprefix(fan_out.subject("")) for m in modes)], rows)
 
 
+def feeds(results):
+    """Messages a second, from an application to another."""
+    rows = []
+    for series in sorted(results.all(plan.FEED),
+                         key=lambda s: (s["message"], -s["lines"], s["udp_checksum"])):
+        values = list(series["values"].values())
+        middle = statistics.median(values)
+        lines = "one line" if series["lines"] == 1 else f"{series['lines']} lines"
+        checksum = ", UDP checksum" if series["udp_checksum"] else ""
+        rows.append([f"messages of {series['message']} B, {lines}{checksum}", f"{middle:.1f}",
+                     _spread(values, 1), f"{1e3 / middle:.1f}"])
+    return table([plan.FEED, "million a second", "range", "ns a message"], rows) if rows else ""
+
+
 def admissions(results):
     """What it costs a root to let leaves in, and what that does to the data plane beside it."""
     names = ("leaves", "admissions", "root's time", "root's memory", "wait p50", "wait p99",

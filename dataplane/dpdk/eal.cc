@@ -1,6 +1,7 @@
 #include <dataplane/dpdk/eal.h>
 #include <dataplane/dpdk/error.h>
 #include <dataplane/dpdk/mempool.h>
+#include <dataplane/dpdk/runtime_folder.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <pthread.h>
@@ -88,15 +89,15 @@ std::string comma_list(const std::vector<unsigned>& cpus) {
     return fmt::format("{}", fmt::join(cpus, ","));
 }
 
-std::vector<std::string> arguments(const EalOptions& options, bool hugepages,
+std::vector<std::string> arguments(const EalOptions& options, bool hugepages, bool telemetry,
                                    const std::string& prefix) {
     // Lcore 0 is the control thread: it floats over every CPU the process has.
     std::string lcores = fmt::format("0@({})", comma_list(usable_cpus()));
     for (std::size_t i = 0; i < options.worker_cpus.size(); ++i) {
         lcores += fmt::format(",{}@{}", i + 1, options.worker_cpus[i]);
     }
-    std::vector<std::string> args = {"joinleaf",      "--lcores", lcores,
-                                     "--file-prefix", prefix,     "--no-telemetry"};
+    std::vector<std::string> args = {"joinleaf", "--lcores", lcores, "--file-prefix", prefix};
+    if (!telemetry) args.emplace_back("--no-telemetry");
     if (hugepages) {
         args.emplace_back("--in-memory");
     } else {
@@ -199,7 +200,9 @@ Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.mem
         fail(EINVAL, "the DPDK environment takes no log");
     }
     const std::string prefix = fmt::format("joinleaf-{}", getpid());
-    auto args = arguments(options, hugepages_, prefix);
+    remove_folders_of_the_dead();
+    why_no_telemetry_ = why_no_telemetry_socket(prefix);
+    auto args = arguments(options, hugepages_, why_no_telemetry_.empty(), prefix);
     std::vector<char*> argv;
     for (auto& arg : args) argv.push_back(arg.data());
     argv.push_back(nullptr);

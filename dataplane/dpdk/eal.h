@@ -50,6 +50,9 @@ public:
     /// without hugepages, memory has no node.
     [[nodiscard]] int numa_node(unsigned cpu) const;
     [[nodiscard]] bool has_hugepages() const { return hugepages_; }
+    /// Empty: operators reach telemetry, at <runtime folder>/dpdk/joinleaf-<pid>/dpdk_telemetry.v2,
+    /// or have said --no-telemetry. Else what keeps the socket from being there.
+    [[nodiscard]] const std::string& why_no_telemetry() const { return why_no_telemetry_; }
     /// Worker lcores in all, whether lent or not.
     [[nodiscard]] std::size_t lcore_count() const { return lcores_.size(); }
 
@@ -70,6 +73,7 @@ private:
     std::mutex mutex_;  ///< of the lcores: runtimes come and go on their own threads
     std::vector<Lcore> lcores_;
     std::string runtime_directory_;
+    std::string why_no_telemetry_;
     bool hugepages_ = false;
 };
 

@@ -35,7 +35,9 @@ enum class GapPolicy : std::uint8_t {
 enum class StartAt : std::uint8_t {
     live,      ///< with whatever comes first
     sequence,  ///< with a given sequence, recovered if it has passed
-    history,   ///< with the oldest that the repair server still has
+    /// With the oldest that the repair server still has; where that is not 1, history_begins() says
+    /// so, or what is before the first packet heard is told as a gap at the deadline.
+    history,
 };
 
 /// One way by which the feed comes.
@@ -86,7 +88,8 @@ struct FeedReceiverOptions {
     std::size_t window = 0;
     /// A sequence farther ahead than so many messages is believed when a second packet confirms it:
     /// another line's, or a later one of the same line. One stray packet cannot make all that
-    /// follows look like something lost. 0: all are believed.
+    /// follows look like something lost. 0: all are believed. (Another session is confirmed alike,
+    /// unless the last one has ended or fallen silent; its first packet waits for that.)
     std::uint64_t believed_jump = 1'000'000;
     /// A datagram that the port spread over several buffers (a jumbo frame, or buffers smaller than
     /// the MTU) is copied into one of so many of so many octets, taken when the FeedReceiver is

@@ -40,7 +40,8 @@ struct RepairLimits {
 };
 
 /// A server that answers MoldUDP64 requests, one packet each, from a kernel UDP socket on the
-/// control thread.
+/// control thread. Where it is a root's, a leaf that asks is known by the address that its
+/// admission connection comes from, else by its data address.
 struct RepairServerOptions {
     /// An address of this host, on the management network, and a port that is free. Requests come
     /// here, and answers come from here.

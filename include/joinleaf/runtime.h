@@ -82,7 +82,14 @@ public:
     /// permission_denied ...; RuntimeOptions::log has the sentence that names the endpoint.
     Result<RepairHost> open_repair_host(const RepairHostOptions& options);
 
+    /// Any thread. While the runtime lives the same is told to whoever asks the process through its
+    /// telemetry socket (dpdk-telemetry.py, `joinleaf stat`), unless `eal_arguments` has
+    /// --no-telemetry.
     [[nodiscard]] Status status() const;
+    /// The leaves of a root, by their numbers: those above `after`, `limit` at most, because there
+    /// may be thousands. Empty when there are none, or `socket` is not a root. Any thread.
+    [[nodiscard]] std::vector<LeafStatus> leaves(SocketId socket, std::uint64_t after = 0,
+                                                 std::size_t limit = 1000) const;
 
     /// Closes every socket, each as by Socket::close(), lets the IGMP leaves and their repeats out
     /// (at most `linger`), and stops the workers. Idempotent; the destructor does the same.

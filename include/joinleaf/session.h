@@ -73,8 +73,8 @@ struct SessionOffer {
     std::uint64_t first_sequence = 0;  ///< where a sequenced feed starts for this leaf
     FlowSpec from_root;                ///< what the session carries towards leaves
     FlowSpec to_root;                  ///< what a leaf may send
-    /// Of a sequenced feed that is sent by multicast: its lines besides `group`, at most
-    /// kMaxFurtherLines.
+    /// Of a sequenced feed that is sent by multicast: its lines besides `group`, as the root's
+    /// application has made them; at most kMaxFurtherLines.
     std::vector<OfferedLine> also;
     /// Of a sequenced feed: where what was lost is asked for, over the kernel's UDP on the
     /// management network. None: nowhere.

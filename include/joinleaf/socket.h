@@ -169,6 +169,10 @@ public:
     /// M24, SIO_MULTIPOINT_LOOPBACK: whether this d_leaf also receives what it sends itself.
     /// Default off. operation_not_supported where the data plane is rooted.
     Result<void> set_loopback(bool on);
+    /// Another pace than SenderOptions gave, each 0 for no limit. Holds for what leaves after this
+    /// has returned, and for later joins of this socket. Errors: invalid_argument (more than
+    /// 10^12 a second), not_a_socket.
+    Result<void> set_rate(std::uint64_t packets_per_second, std::uint64_t bits_per_second);
     Result<void> set_nonblocking(bool on);
     /// Events in `mask` go to `queue` from now on (WSAEventSelect); inherited by sockets that come
     /// out of join_leaf and accept (M10).

@@ -5,6 +5,7 @@
 #include <joinleaf/address.h>
 #include <joinleaf/clock.h>
 #include <joinleaf/drop_reason.h>
+#include <joinleaf/session.h>
 #include <joinleaf/source_filter.h>
 #include <array>
 #include <cstdint>
@@ -186,12 +187,23 @@ struct RepairStatus {
     std::uint64_t told = 0;  ///< times that an admitted leaf was told where the history begins
 };
 
+/// One leaf of a root that is being let in, or is in.
+struct LeafStatus {
+    std::uint64_t number = 0;  ///< of this leaf at its root: rising, never used again
+    /// Of static storage: "dialing", "invited", "agreed" (to the invitation), "admitted" (and joins
+    /// the group now), "member" (it receives).
+    std::string_view stage;
+    Peer peer;
+    Instant since{};  ///< when it came to this stage
+};
+
 struct WorkerStatus {
     std::uint32_t lcore = 0;
     std::uint64_t turns = 0;
     std::uint64_t busy_turns = 0;  ///< turns that moved at least one packet
     Duration busy{};               ///< time spent in those
     Duration running{};            ///< time since it began to turn
+    std::uint64_t frames = 0;      ///< that it took from its ports, and that they took from it
 };
 
 struct Status {

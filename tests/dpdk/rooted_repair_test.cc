@@ -1,6 +1,7 @@
 // A root's feed is sent again to those who ask, over the kernel's UDP, and its admitted leaves are
 // told what cannot be had any more.
 #include <joinleaf/feed_publisher.h>
+#include <joinleaf/feed_receiver.h>
 #include <joinleaf/repair.h>
 #include <net/moldudp64.h>
 #include <tests/dpdk/sockets_under_test.h>
@@ -57,10 +58,11 @@ protected:
         EXPECT_TRUE(root->listen(root_at_));
         return *root;
     }
-    FeedPublisher publish_from(Socket& root, const RepairLimits& limits = {}) {
+    FeedPublisher publish_from(Socket& root) {
         auto feed = root.feed_publisher({.session = "S1",
+                                         .heartbeat = 20ms,
                                          .history_messages = 1000,
-                                         .repair = RepairServerOptions{repair_at_, limits}});
+                                         .repair = RepairServerOptions{repair_at_, {}}});
         EXPECT_TRUE(feed) << feed.error().message();
         return feed ? std::move(*feed) : FeedPublisher();
     }
@@ -245,6 +247,75 @@ TEST_F(RootedRepair, WhoWasLetInBeforeThereWasRepairIsNotToldOfIt) {
     EXPECT_EQ(repair().told, 0u);
     EXPECT_TRUE(at_root.say(words("still there")));
     EXPECT_EQ(leaf.history_begins(), std::nullopt);
+}
+
+// A leaf's whole life with repair: what was published before it came is had from the root.
+class LateLeaf : public RootedRepair {
+protected:
+    /// What comes in order until `last` has.
+    void receive_until(Socket& leaf, FeedReceiver& feed, std::uint64_t last) {
+        ASSERT_TRUE(eventually([&] {
+            if (const auto begins = leaf.history_begins()) {
+                feed.history_begins(begins->session_name(), begins->sequence);
+            }
+            feed.poll([&](const FeedEvent& event) {
+                if (event.kind == FeedEvent::Kind::gap) lost_ += event.count;
+                if (event.kind != FeedEvent::Kind::messages) return;
+                if (first_ == 0) first_ = next_ = event.first;
+                for (const auto message : event.messages) {
+                    EXPECT_EQ(mold_number(message), next_);
+                    ++next_;
+                }
+            });
+            return next_ > last;
+        }));
+    }
+    FeedReceiver open_feed(const Socket& leaf, StartAt start) {
+        const auto offer = leaf.session().value();
+        FeedReceiverOptions options;
+        options.lines = {{leaf.id(), &receiver_}};
+        options.start = start;
+        options.gap_deadline = 2s;
+        options.repair = FeedRepairOptions{.server = {offer.repair->address, offer.repair->port}};
+        auto feed = FeedReceiver::open(options);
+        EXPECT_TRUE(feed) << feed.error().message();
+        return feed ? std::move(*feed) : FeedReceiver();
+    }
+
+    std::uint64_t first_ = 0;
+    std::uint64_t next_ = 0;
+    std::uint64_t lost_ = 0;
+};
+
+TEST_F(LateLeaf, HasAllThatTheHistoryHolds) {
+    Socket root = open_root();
+    auto feed = publish_from(root);
+    publish(feed, 900);
+    ASSERT_TRUE(eventually([&] { return feed.in_flight() == 0; }));
+    auto [leaf, at_root] = let_in(root, open_leaf("desk-7"));
+    auto receiver = open_feed(leaf, StartAt::sequence);
+    publish(feed, 50);
+    receive_until(leaf, receiver, 950);
+    EXPECT_EQ(first_, 1u);
+    EXPECT_EQ(lost_, 0u);
+    EXPECT_EQ(leaf.history_begins(), std::nullopt);
+    EXPECT_GE(repair().messages, 900u);
+}
+
+TEST_F(LateLeaf, BeginsWithTheHistoryWhereTheRootSaysThatItBegins) {
+    Socket root = open_root();
+    auto feed = publish_from(root);
+    publish(feed, 5000);
+    ASSERT_TRUE(eventually([&] { return feed.in_flight() == 0; }));
+    auto [leaf, at_root] = let_in(root, open_leaf("desk-7"));
+    auto receiver = open_feed(leaf, StartAt::history);
+    receive_until(leaf, receiver, 5000);
+    EXPECT_EQ(first_, repair().history_begins);
+    ASSERT_TRUE(leaf.history_begins());
+    EXPECT_EQ(leaf.history_begins()->sequence, first_);
+    EXPECT_EQ(lost_, 0u);
+    publish(feed, 10);
+    receive_until(leaf, receiver, 5010);
 }
 
 // A leaf that serves others, as `joinleaf repair` does.

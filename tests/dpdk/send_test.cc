@@ -381,6 +381,58 @@ TEST_F(Sending, AtItsPace) {
     EXPECT_GE(std::chrono::steady_clock::now() - begin, 199ms - 10ms);
 }
 
+// A socket that has sent at one pace goes on at another from the moment that it is told.
+TEST_F(Sending, AtAnotherPaceWhenTold) {
+    start();
+    auto sender = open_sender({.packets_per_second = 100, .burst = 10});
+    const auto hand_over = [&](std::uint32_t datagrams) {
+        const Instant begin = std::chrono::steady_clock::now();
+        const auto before = sent();
+        for (std::uint32_t n = 0; n < datagrams;) {
+            n += send_all_it_takes(sender, n, datagrams - n);
+        }
+        EXPECT_TRUE(eventually([&] { return sent() == before + datagrams; }));
+        EXPECT_EQ(numbers_heard().size(), datagrams);
+        return std::chrono::steady_clock::now() - begin;
+    };
+    EXPECT_GE(hand_over(20), 190ms - 10ms);
+
+    ASSERT_TRUE(socket_.set_rate(10000, 0));
+    const auto faster = hand_over(2000);
+    EXPECT_GE(faster, 199ms - 10ms);
+    EXPECT_LT(faster, 10s);  // at the old pace it would be 20 s
+
+    ASSERT_TRUE(socket_.set_rate(0, 2000 * 84 * 8 * 5));
+    EXPECT_GE(hand_over(2000), 200ms - 30ms);
+
+    ASSERT_TRUE(socket_.set_rate(0, 0));
+    EXPECT_LT(hand_over(2000), 10s);
+}
+
+// What a join had not begun yet goes at the pace that was told before.
+TEST_F(Sending, AtThePaceToldBeforeTheJoin) {
+    start();
+    Socket socket = runtime().open({.scheme = kAnySource}).value();
+    ASSERT_TRUE(socket.set_rate(100, 0));
+    ASSERT_TRUE(socket.join_leaf(kEndpoint, kSendOnly));
+    auto sender = socket.sender().value();
+    const Instant begin = std::chrono::steady_clock::now();
+    for (std::uint32_t n = 0; n < 52;) n += send_all_it_takes(sender, n, 52 - n);
+    EXPECT_TRUE(eventually([&] { return sent() == 52; }));
+    // 32 may gather while nothing is sent, and the first may go at once.
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, 190ms);
+}
+
+TEST_F(Sending, RefusesAPaceThatCannotBeCounted) {
+    start();
+    auto sender = open_sender();
+    EXPECT_EQ(socket_.set_rate(1'000'000'000'001, 0).error(), std::errc::invalid_argument);
+    EXPECT_EQ(socket_.set_rate(0, 1'000'000'000'001).error(), std::errc::invalid_argument);
+    socket_.close();
+    EXPECT_EQ(socket_.set_rate(1, 0).error(), std::errc::not_a_socket);
+    EXPECT_EQ(Socket().set_rate(1, 0).error(), std::errc::not_a_socket);
+}
+
 // In bits, as the wire counts them: 84 octets for the shortest frame.
 TEST_F(Sending, AtItsBitRate) {
     start();

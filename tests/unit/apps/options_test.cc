@@ -449,6 +449,32 @@ TEST(TellOptions, ArePathAndOneCommand) {
     EXPECT_THAT(std::get<Message>(two).text, HasSubstr("tell one line at a time"));
 }
 
+TEST(StatOptions, NameAProcessInOneWay) {
+    const auto plain = accepted<StatOptions>("stat");
+    EXPECT_EQ(plain.pid, std::nullopt);
+    EXPECT_EQ(plain.path, std::nullopt);
+    EXPECT_EQ(plain.interval, std::chrono::seconds(1));
+    EXPECT_FALSE(plain.json || plain.once);
+    const auto one = accepted<StatOptions>("stat --pid 4711 --interval 0.5 --json");
+    EXPECT_EQ(one.pid, 4711u);
+    EXPECT_EQ(one.interval, std::chrono::milliseconds(500));
+    EXPECT_TRUE(one.json);
+    EXPECT_EQ(accepted<StatOptions>("stat /run/x").path, "/run/x");
+    EXPECT_THAT(refused("stat /run/x --pid 1"), HasSubstr("PATH and --pid name the process twice"));
+    EXPECT_THAT(refused("stat --json --once"), HasSubstr("--json and --once are two forms"));
+    EXPECT_THAT(refused("stat --pid 0"), HasSubstr("--pid"));
+}
+
+TEST(CommonOptions, MetricsAreServedAtAnAddressOfThisHost) {
+    const std::string leaf =
+        "leaf --port null --address 10.0.0.1/24 --join 239.1.1.1:5000 --output null";
+    EXPECT_EQ(accepted<LeafOptions>(leaf).common.metrics, std::nullopt);
+    EXPECT_EQ(accepted<LeafOptions>(leaf + " --metrics 0.0.0.0:9464").common.metrics->to_string(),
+              "0.0.0.0:9464");
+    EXPECT_THAT(refused(leaf + " --metrics 9464"), HasSubstr("--metrics"));
+    EXPECT_THAT(refused(leaf + " --metrics 224.0.0.1:9464"), HasSubstr("cannot be listened at"));
+}
+
 TEST(DemoOptions, NeedNothing) {
     const auto demo = accepted<DemoOptions>("demo");
     EXPECT_EQ(demo.file_octets, 256'000'000u);
@@ -466,12 +492,11 @@ TEST(CommonOptions, SplitEalArgumentsAtBlanksOutsideQuotes) {
 }
 
 TEST(CommandLine, AnswersWhatItDoesNotKnowWithOneLine) {
-    EXPECT_THAT(refused(""),
-                HasSubstr("joinleaf: say what to do: root, leaf, repair, tell or demo"));
     EXPECT_THAT(
-        refused("lief"),
-        HasSubstr(
-            "joinleaf: 'lief' is not a command; begin with root, leaf, repair, tell or demo"));
+        refused(""),
+        HasSubstr("joinleaf: say what to do: root, leaf, repair, tell, stat, doctor or demo"));
+    EXPECT_THAT(refused("lief"), HasSubstr("joinleaf: 'lief' is not a command; begin with root, "
+                                           "leaf, repair, tell, stat, doctor or demo"));
     EXPECT_THAT(refused("--frob"), HasSubstr("--frob"));
     EXPECT_THAT(refused("leaf --frob"),
                 HasSubstr("joinleaf leaf: '--frob' is not expected here; `joinleaf leaf --help`"));

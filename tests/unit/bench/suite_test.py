@@ -76,6 +76,20 @@ class GoalsTest(unittest.TestCase):
         self.assertAlmostEqual(goal(results, "replicate_dearest_to_cheapest").measured, 1.5)
 
 
+    def test_a_feed_has_a_rate_to_reach(self):
+        results = Results()
+        for number, rate in enumerate((49.0, 51.0, 60.0)):
+            results.add(number, plan.FEED, rate, "million messages/s", message=40, lines=2,
+                        udp_checksum=False)
+        results.add(0, plan.FEED, 80.0, "million messages/s", message=40, lines=1,
+                    udp_checksum=False)
+        found = goal(results, "feed_million_messages_per_second")
+        self.assertEqual(found.line(),
+                         "goal feed_million_messages_per_second measured 51.00 wanted >=50")
+        self.assertIn("messages of 40 B, 2 lines", tables.feeds(results))
+        self.assertIn("messages of 40 B, one line", tables.feeds(results))
+
+
 class BudgetTest(unittest.TestCase):
     def test_line_rate_of_the_smallest_frame_is_the_one_everybody_knows(self):
         self.assertAlmostEqual(budget.packets_per_second(10, 18) / 1e6, 14.88, places=2)

@@ -325,6 +325,17 @@ TEST(Arbitrate, AHeartbeatConfirmsAJumpWhenItIsSaidAgain) {
     EXPECT_TRUE(lines.arbiter.is_catching_up());
 }
 
+TEST(Arbitrate, ASessionThatBeginsWithAStrayBeginsAllTheSame) {
+    Lines lines({.lines = 1, .believed_jump = kJump});
+    lines.data(kA, 1, 1);
+    lines.heartbeat(kA, 1 << 20, "S2");
+    lines.data(kA, 1, 1, "S2");
+    lines.data(kA, 1 << 20, 1, "S3");
+    lines.data(kA, 1, 1, "S3");
+    EXPECT_THAT(lines.told(), ElementsAre("S1", "1+1", "S2", "1+1", "discard", "S3", "1+1"));
+    EXPECT_EQ(lines.kept(), 0u);
+}
+
 // A jump that is somebody's mistake does not hurry a feed that goes on.
 TEST(Arbitrate, AHoleIsAsOldAsTheLastThingThatALineBroughtInTurn) {
     Lines lines({.lines = 1});
@@ -413,22 +424,84 @@ TEST(Arbitrate, AnotherSessionEndsTheOneBeforeItsGapsAndAll) {
     lines.data(kA, 1, 1);
     lines.data(kA, 3, 1);
     lines.heartbeat(kA, 7);
-    EXPECT_EQ(lines.data(kA, 1, 2, "S2"), Fate::taken);
-    EXPECT_THAT(lines.told(), ElementsAre("S1", "1+1", "gap 2+1", "3+1", "gap 4+3", "S2", "1+2"));
+    EXPECT_EQ(lines.data(kA, 1, 2, "S2"), Fate::held);
+    EXPECT_EQ(lines.arbiter.held(), 2u);
+    EXPECT_THAT(lines.told(), ElementsAre("S1", "1+1"));
+    EXPECT_EQ(lines.data(kA, 3, 1, "S2"), Fate::taken);
+    EXPECT_THAT(lines.told(), ElementsAre("gap 2+1", "3+1", "gap 4+3", "S2", "1+2", "3+1"));
     EXPECT_EQ(lines.data(kB, 2, 1), Fate::old_session);
     EXPECT_EQ(lines.data(kB, 1, 2, "S2"), Fate::duplicate);
     EXPECT_THAT(lines.told(), IsEmpty());
     EXPECT_EQ(lines.kept(), 0u);
 }
 
+TEST(Arbitrate, AnotherLineConfirmsASessionWithTheSamePacket) {
+    Lines lines;
+    lines.data(kA, 1, 1);
+    lines.data(kB, 1, 1);
+    EXPECT_EQ(lines.data(kA, 1, 2, "S2"), Fate::held);
+    EXPECT_EQ(lines.data(kB, 2, 1), Fate::taken);  // which is behind, and contradicts nobody
+    EXPECT_EQ(lines.data(kB, 1, 2, "S2"), Fate::taken);
+    EXPECT_THAT(lines.told(), ElementsAre("S1", "1+1", "2+1", "S2", "1+2", "discard"));
+    EXPECT_EQ(lines.kept(), 0u);
+}
+
+TEST(Arbitrate, AStrayPacketOfAnotherSessionChangesNothing) {
+    Lines lines;
+    lines.data(kA, 1, 1);
+    EXPECT_EQ(lines.data(kA, 1, 2, "S9"), Fate::held);
+    EXPECT_EQ(lines.data(kA, 1, 2, "S9"), Fate::unconfirmed);  // as networks do
+    EXPECT_EQ(lines.heartbeat(kA, 5, "S8"), Fate::control);
+    EXPECT_EQ(lines.data(kA, 2, 1), Fate::taken);
+    EXPECT_EQ(lines.data(kA, 7, 1, "S7"), Fate::held);
+    EXPECT_EQ(lines.data(kA, 3, 1), Fate::taken);
+    EXPECT_THAT(lines.told(), ElementsAre("S1", "1+1", "discard", "2+1", "discard", "3+1"));
+    EXPECT_EQ(lines.arbiter.held(), 0u);
+    EXPECT_EQ(lines.kept(), 0u);
+}
+
+TEST(Arbitrate, AfterItsEndOrALongSilenceAnotherSessionIsBelievedAtOnce) {
+    Lines lines({.lines = 1});
+    lines.data(kA, 1, 1);
+    lines.end(kA, 2);
+    EXPECT_EQ(lines.data(kA, 1, 1, "S2"), Fate::taken);
+    EXPECT_THAT(lines.told(), ElementsAre("S1", "1+1", "end 2", "S2", "1+1"));
+    lines.now += Arbiter::kSilence;
+    EXPECT_EQ(lines.data(kA, 1, 1, "S3"), Fate::taken);
+    EXPECT_THAT(lines.told(), ElementsAre("S3", "1+1"));
+}
+
+TEST(Arbitrate, AHeartbeatThatIsSaidAgainConfirmsASession) {
+    Lines lines({.lines = 1});
+    lines.data(kA, 1, 1);
+    lines.heartbeat(kA, 1, "S2");
+    EXPECT_THAT(lines.told(), ElementsAre("S1", "1+1"));
+    lines.now += 1s;
+    lines.heartbeat(kA, 1, "S2");
+    EXPECT_THAT(lines.told(), ElementsAre("S2"));
+}
+
+TEST(Arbitrate, WhoStopsGivesARivalBackToo) {
+    Lines lines;
+    lines.data(kA, 1, 1);
+    lines.data(kA, 3, 1);
+    lines.data(kA, 1, 1, "S2");
+    EXPECT_EQ(lines.kept(), 2u);
+    lines.arbiter.stop();
+    lines.take();
+    EXPECT_EQ(lines.kept(), 0u);
+}
+
 TEST(Arbitrate, AFollowingSessionIsFollowedFromItsBeginning) {
     Lines lines;
     lines.data(kA, 1000, 1);
-    EXPECT_EQ(lines.data(kA, 5, 1, "S2"), Fate::taken);
+    lines.data(kA, 5, 1, "S2");
+    lines.heartbeat(kB, 6, "S2");
     EXPECT_THAT(lines.told(), ElementsAre("S1", "1000+1", "S2"));
     EXPECT_EQ(lines.arbiter.hole()->range, (SequenceRange{1, 5}));
     lines.data(Arbiter::kRepair, 1, 4, "S2");
     EXPECT_THAT(lines.told(), ElementsAre("1+4", "5+1"));
+    lines.heartbeat(kA, 1, "S3");
     lines.heartbeat(kB, 1, "S3");
     EXPECT_THAT(lines.told(), ElementsAre("S3"));
 }

@@ -184,6 +184,17 @@ TEST(FeedPump, AQueueThatIsNeverEmptyIsNoReasonNeverToDecide) {
     EXPECT_FALSE(lines.pump.may_advance());
 }
 
+TEST(FeedPump, ALineIsALineOfItsSourceAlone) {
+    Pump lines(2);
+    lines.data(0, kLineB, 1, 1);
+    lines.data(1, kLineA, 1, 1);
+    lines.data(0, SocketId{99}, 1, 1);
+    lines.turn();
+    EXPECT_EQ(lines.pump.count(PumpDrop::other_socket), 3u);
+    EXPECT_THAT(lines.told(), IsEmpty());
+    EXPECT_THAT(lines.out, IsEmpty());
+}
+
 TEST(FeedPump, LatencyIsFromThePortToTheApplication) {
     Pump lines;
     lines.data(0, kLineA, 1, 5, 1s - 3us);

@@ -169,6 +169,23 @@ TEST(HeaderTemplate, OffloadLeavesTheSumOfThePseudoHeader) {
     EXPECT_EQ(packet.bytes, expected.bytes);
 }
 
+TEST(HeaderTemplate, AReadyHeaderIsTheOneThatWouldBeWritten) {
+    for (const auto& vlan : kStacks) {
+        const HeaderTemplate header(to_group(vlan));
+        for (const std::size_t size : {0u, 1u, 64u, 1472u}) {
+            Packet written(some_payload(size));
+            Packet put = written;
+            header.write(written.payload(), written.length);
+            header.ready(put.length).put(put.payload());
+            EXPECT_EQ(hex_of(put.bytes), hex_of(written.bytes)) << size;
+
+            header.write_for_offload(written.payload(), written.length);
+            header.ready_for_offload(put.length).put(put.payload());
+            EXPECT_EQ(hex_of(put.bytes), hex_of(written.bytes)) << size;
+        }
+    }
+}
+
 TEST(HeaderTemplate, TheScopeIsTheTimeToLive) {
     for (const std::uint8_t ttl : std::vector<std::uint8_t>{1, 2, 64, 255}) {
         const HeaderTemplate header(to_group({}, ttl));

@@ -1,5 +1,6 @@
 // Packing, arbitration, recovery and the log run in the memory that their constructors took.
 #include <dataplane/feed.h>
+#include <dataplane/feed_pump.h>
 #include <dataplane/feed_source.h>
 #include <dataplane/message_log.h>
 #include <gtest/gtest.h>
@@ -79,6 +80,56 @@ TEST(Allocation, NothingIsAllocatedAfterTheStart) {
     EXPECT_GT(gaps, 10u);
     EXPECT_GT(answers, 100u);
     EXPECT_GT(feed.arbiter().line(0).lost, 100u);
+}
+
+// Bursts, payloads in parts, holes and their end.
+TEST(Allocation, NorByThePumpInFrontOfIt) {
+    constexpr std::size_t kPackets = 4096;
+    constexpr std::size_t kSize = net::kMoldHeaderSize + net::kMoldLengthSize;
+    std::vector<std::byte> memory(kPackets * kSize);
+    FeedPump pump({.lines = {{SocketId{0}, 0}, {SocketId{1}, 0}},
+                   .sources = {2 * kPackets},
+                   .feed = {.arbiter = {.window = 64}, .recovery = {.deadline = Duration(500)}},
+                   .copy =
+                       [](const Datagram& datagram, std::span<std::byte> out) noexcept {
+                           std::copy_n(datagram.data_, datagram.size_, out.data());
+                           return std::size_t{datagram.size_};
+                       }},
+                  1);
+    std::array<FeedEvent, 16> events;
+    std::uint64_t messages = 0, gaps = 0;
+    Instant now = kStart;
+
+    const std::size_t before = allocations;
+    for (std::size_t i = 0; i < kPackets; now += Duration(500)) {
+        const auto room = pump.room(0);
+        std::size_t n = 0;
+        for (; n < 20; ++n, ++i) {
+            std::byte* const packet = &memory[i % kPackets * kSize];
+            net::emit_mold_header(net::MoldSession::from("S1").value(), 1 + i, 1, packet);
+            net::emit_mold_length(0, packet + net::kMoldHeaderSize);
+            room[n].data_ = packet;
+            room[n].buffer_ = packet;
+            room[n].size_ = kSize;
+            room[n].first_ = i % 5 == 0 ? 7 : kSize;
+            // Some of other sockets are gaps.
+            room[n].socket_ = SocketId{i % 41 == 40 ? 2u : static_cast<std::uint32_t>(i % 2)};
+        }
+        pump.filled(0, n);
+        while (!pump.is_drained()) {
+            const std::size_t told = pump.take(events, now);
+            pump.handed_over({events.data(), told}, now);
+            for (std::size_t k = 0; k < told; ++k) {
+                messages += events[k].messages.size();
+                gaps += events[k].kind == FeedEvent::Kind::gap ? 1 : 0;
+            }
+            pump.forget_unused();
+        }
+        pump.advance(now);
+    }
+    EXPECT_EQ(allocations, before);
+    EXPECT_GT(messages, 2000u);
+    EXPECT_GT(gaps, 50u);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ constexpr Duration kReordering = 200us;
 constexpr Duration kDeadline = 50ms;
 constexpr std::size_t kWindow = 256;
 constexpr std::size_t kUnread = 100;
+constexpr std::uint64_t kBelievedJump = 2000;
 
 net::MoldSession session_name(unsigned number) {
     return net::MoldSession::from(fmt::format("S{}", number)).value();
@@ -62,7 +63,7 @@ void Leaf::take(Instant now) {
         kept_.erase(kept);
     }
     demand(kept_.size() == feed.arbiter().held(), "a packet is kept that is not held");
-    demand(feed.arbiter().held() <= kWindow, "the window is too large");
+    demand(feed.arbiter().held() <= kWindow + 1, "the window is too large");
 }
 
 void Leaf::check(const FeedItem& item, Instant now) {
@@ -215,14 +216,14 @@ void Simulation::start_root() {
                                            .flush_at = chance_.percent(50) ? 100u : 0u,
                                            .delay = chance_.between(0us, 500us)},
                     *log_, now_);
-    controlplane::RepairLimits options{.capacity = kCapacity};
+    RepairLimits limits{.capacity = kCapacity};
     if (theme_ == Theme::anything && chance_.percent(30)) {
-        options.leaf_octets_per_second = 20'000;
-        options.leaf_burst_octets = 1000;
-        options.burst_refusals = 20;
-        options.quarantine = 500ms;
+        limits.leaf_octets_per_second = 20'000;
+        limits.leaf_burst_octets = 1000;
+        limits.burst_refusals = 20;
+        limits.quarantine = 500ms;
     }
-    server_.emplace(options, now_);
+    server_.emplace(limits, now_);
     root_turns();
 }
 
@@ -266,7 +267,7 @@ void Simulation::root_turns() {
 Simulation::Simulation(std::uint64_t seed, std::ostream* trace)
     : chance_(seed),
       trace_(trace),
-      theme_(static_cast<Theme>(chance_.below(4))),
+      theme_(static_cast<Theme>(chance_.below(5))),
       line_count_(theme_ == Theme::one_line_loses ? 2 : 1 + chance_.below(3)) {}
 
 void Simulation::tell(const std::string& what) {
@@ -276,7 +277,7 @@ void Simulation::tell(const std::string& what) {
 
 void Simulation::add_leaf() {
     dataplane::FeedOptions options{
-        .arbiter = {.lines = line_count_, .window = kWindow},
+        .arbiter = {.lines = line_count_, .window = kWindow, .believed_jump = kBelievedJump},
         .recovery = {.skew = kSkew, .reordering = kReordering, .deadline = kDeadline}};
     auto& arbiter = options.arbiter;
     Path path{.delay = 20us};
@@ -286,6 +287,7 @@ void Simulation::add_leaf() {
         case Theme::one_line_loses:
             break;
         case Theme::repair_is_perfect:
+        case Theme::strays:
             options.recovery.deadline = 10s;
             arbiter.window = 4096;
             break;
@@ -326,32 +328,62 @@ void Simulation::add_leaf() {
 }
 
 void Simulation::trouble() {
+    if (theme_ == Theme::strays) mislead(*chance_.of(leaves_));
     if (theme_ != Theme::anything) return;
     Leaf& leaf = *chance_.of(leaves_);
     if (chance_.percent(2)) kill_root();
-    if (chance_.percent(5) && !leaf.is_frozen) {
-        leaf.trace("freezes");
-        leaf.is_frozen = true;
-        at(chance_.between(1ms, 1s), [this, &leaf] {
-            leaf.trace("thaws");
-            leaf.is_frozen = false;
-            for (const auto& [line, bytes] : std::exchange(leaf.unread, {})) {
-                leaf.arrive(line, bytes, now_);
-            }
-            leaf_turns(leaf);
-        });
-    }
+    if (chance_.percent(5) && !leaf.is_frozen) freeze(leaf);
     if (chance_.percent(2)) add_leaf();
     if (chance_.percent(1)) {
         leaf.trace("hears of a sequence far away");
         std::vector<std::byte> stray(net::kMoldHeaderSize);
-        net::emit_mold_header(session_name(session_), chance_.draw() >> chance_.below(60) | 1, 0,
-                              stray.data());
+        // Near enough to be believed at once, or not.
+        const std::uint64_t sequence =
+            chance_.percent(50) && packer_
+                ? packer_->next_sequence() + 1 + chance_.below(kBelievedJump)
+                : chance_.draw() >> chance_.below(60) | 1;
+        net::emit_mold_header(session_name(session_), sequence, 0, stray.data());
         deliver(leaf, 0, std::make_shared<const std::vector<std::byte>>(std::move(stray)));
     }
     if (chance_.percent(2)) {
         for (Path& line : leaf.lines) line.burst_left = 30;
     }
+}
+
+void Simulation::freeze(Leaf& leaf) {
+    const bool is_long = chance_.percent(10);
+    leaf.trace(is_long ? "freezes for 10 s" : "freezes");
+    leaf.is_frozen = true;
+    at(is_long ? 10s : chance_.between(1ms, 1s), [this, &leaf] {
+        leaf.trace("thaws");
+        leaf.is_frozen = false;
+        for (const auto& [line, bytes] : std::exchange(leaf.unread, {})) {
+            leaf.arrive(line, bytes, now_);
+        }
+        leaf_turns(leaf);
+    });
+}
+
+// A packet, of whatever kind, whose sequence nobody published, or of a session that is none; no two
+// agree.
+void Simulation::mislead(Leaf& leaf) {
+    const std::uint64_t sequence =
+        packer_->next_sequence() + (1 + ++stray_count_) * 10 * kBelievedJump;
+    const unsigned session =
+        chance_.percent(30) ? static_cast<unsigned>(1000 + stray_count_) : session_;
+    leaf.trace(fmt::format("is misled to S{}, {}", session, sequence));
+    const std::uint16_t count =
+        chance_.one_of({std::uint16_t{0}, std::uint16_t{1}, net::kMoldEndOfSession});
+    std::vector<std::byte> stray(net::kMoldHeaderSize + (count == 1 ? net::kMoldLengthSize : 0));
+    net::emit_mold_header(session_name(session), sequence, count, stray.data());
+    const auto shared = std::make_shared<const std::vector<std::byte>>(std::move(stray));
+    const auto line = static_cast<std::uint8_t>(chance_.below(line_count_));
+    deliver(leaf, line, shared);
+    // The first of another session is kept, until it is known to be none.
+    if (session == session_) ++leaf.strays;
+    if (!chance_.percent(20)) return;
+    deliver(leaf, line, shared);  // as networks do
+    ++leaf.strays;
 }
 
 void Simulation::wake_at(std::optional<Instant>& wake, Instant when, std::function<void()> what) {
@@ -388,8 +420,8 @@ void Simulation::run() {
         if (chance_.percent(30)) trouble();
         run_for(chance_.percent(10) ? chance_.between(0ms, 300ms) : chance_.between(0us, 1ms));
     }
-    // All is well from here on, and everybody comes to the end.
-    run_for(5s);
+    // All is well from here on, and everybody comes to the end, also who was frozen for long.
+    run_for(15s);
     calm_ = true;
     for (const auto& leaf : leaves_)
         leaf->to_server.loss_percent = leaf->from_server.loss_percent = 0;
@@ -419,8 +451,15 @@ void Simulation::check_end() {
                 break;
             case Theme::repair_is_perfect:
                 demand(leaf->gaps == 0, "a gap though all is sent again");
+                demand(leaf->longest_wait < kDeadline, "is sent again late");
                 demand(leaf->recovered == lost,
                        fmt::format("{} recovered of {} lost", leaf->recovered, lost));
+                break;
+            case Theme::strays:
+                demand(leaf->gaps == 0, "a gap because of a stray");
+                demand(leaf->recovered == lost, "asks for what a stray has told of");
+                demand(arbiter.count(dataplane::Fate::unconfirmed) == leaf->strays,
+                       "a stray is believed");
                 break;
             case Theme::nobody_repairs:
                 demand(arbiter.lost() == lost,
@@ -431,7 +470,7 @@ void Simulation::check_end() {
                 break;
         }
     }
-    if (theme_ == Theme::repair_is_perfect) {
+    if (theme_ == Theme::repair_is_perfect || theme_ == Theme::strays) {
         std::uint64_t lost = 0;
         for (const auto& [leaf, count] : lost_on_all_) lost += count;
         demand(server_->counters().messages == lost, "more is sent again than was lost");

@@ -46,8 +46,9 @@ struct Path {
 /// What a seed is about. Each but `anything` is a promise that holds under its conditions.
 enum class Theme : std::uint8_t {
     one_line_loses,     ///< the other does not: no request, no gap
-    repair_is_perfect,  ///< all lines lose: no gap, and no more sent again than was lost
+    repair_is_perfect,  ///< all lines lose: no gap, no more sent again than was lost, and soon
     nobody_repairs,     ///< each message or a gap, in bounded time
+    strays,             ///< as repair_is_perfect, whatever else is heard of sequences far away
     anything,
 };
 
@@ -76,6 +77,7 @@ public:
     std::uint64_t expected = 0;
     bool ended = false;
     std::uint64_t gaps = 0, requests = 0, recovered = 0, late = 0;
+    std::uint64_t strays = 0;  // that it has heard
     Duration longest_wait{};
 
 private:
@@ -106,6 +108,8 @@ private:
     void serve(Leaf& leaf, const Bytes& request);
     void add_leaf();
     void trouble();
+    void freeze(Leaf& leaf);
+    void mislead(Leaf& leaf);
     void check_end();
 
     void at(Duration in, std::function<void()> what) {
@@ -133,6 +137,7 @@ private:
     std::vector<std::unique_ptr<Leaf>> leaves_;
     // By leaf: the messages of the packets that no line brought.
     std::map<const Leaf*, std::uint64_t> lost_on_all_;
+    std::uint64_t stray_count_ = 0;
 };
 
 /// What went wrong with `seed`; nothing if nothing did.

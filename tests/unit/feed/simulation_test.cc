@@ -46,10 +46,11 @@ TEST(FeedSimulation, MeetsEverything) {
         EXPECT_EQ(failure_of(seed, &trace), std::nullopt) << seed;
     }
     const std::string all = trace.str();
-    for (const char* what : {"has lost", "follows S2 from 1", "is at the end", "root is killed",
-                             "freezes", "thaws", "far away", "repair: answered", "repair: too_old",
-                             "repair: not_yet", "repair: other_session", "repair: duplicate",
-                             "repair: leaf_limit", "repair: quarantined"}) {
+    for (const char* what :
+         {"has lost", "follows S2 from 1", "is at the end", "root is killed", "freezes for 10 s",
+          "thaws", "far away", "is misled", "repair: answered", "repair: too_old",
+          "repair: not_yet", "repair: other_session", "repair: duplicate", "repair: leaf_limit",
+          "repair: quarantined"}) {
         EXPECT_NE(all.find(what), std::string::npos) << what;
     }
 }

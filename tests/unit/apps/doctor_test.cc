@@ -1,0 +1,370 @@
+// What the doctor reads in /proc and /sys, and what it says of it.
+#include <apps/joinleaf/doctor/findings.h>
+#include <apps/joinleaf/doctor/report.h>
+#include <apps/joinleaf/options.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+namespace joinleaf::app::doctor {
+namespace {
+
+using namespace std::chrono_literals;
+using controlplane::PortKind;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+namespace fs = std::filesystem;
+
+/// A tree as the kernel shows it, with what a test writes into it.
+class KernelTree {
+public:
+    KernelTree() {
+        std::string name = (fs::temp_directory_path() / "joinleaf-doctor-XXXXXX").string();
+        if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
+        root_ = name;
+    }
+    KernelTree(const KernelTree&) = delete;
+    KernelTree& operator=(const KernelTree&) = delete;
+    ~KernelTree() { fs::remove_all(root_); }
+
+    void file(const fs::path& path, std::string_view text) const {
+        fs::create_directories((root_ / path).parent_path());
+        std::ofstream(root_ / path) << text;
+    }
+    void link(const fs::path& path, const fs::path& target) const {
+        fs::create_directories((root_ / path).parent_path());
+        fs::create_symlink(target, root_ / path);
+    }
+    [[nodiscard]] const fs::path& root() const { return root_; }
+
+private:
+    fs::path root_;
+};
+
+constexpr std::uint64_t kMebi = 1024 * 1024;
+
+HostFacts good_host() {
+    return {.hugepages = {{.node = 0, .page_octets = 2 * kMebi, .total = 512, .free = 512}},
+            .hugetlbfs = "/dev/hugepages",
+            .vfio_pci = true,
+            .iommu = true,
+            .privileges = {.net_admin = true, .net_raw = true, .ipc_lock = true, .bpf = true},
+            .usable_cpus = {0, 1, 2, 3},
+            .isolated_cpus = {2, 3},
+            .tickless_cpus = {2, 3},
+            .clock_source = "tsc",
+            .tsc_is_invariant = true};
+}
+
+PortFacts card(std::string driver) {
+    return {.spec = {.kind = PortKind::pci, .text = "0000:03:00.0"},
+            .pci = PciFacts{.address = "0000:03:00.0", .driver = std::move(driver), .node = 0}};
+}
+
+PortFacts interface(InterfaceFacts facts) {
+    return {.spec = {.kind = PortKind::interface, .text = facts.name, .name = facts.name},
+            .interface = facts};
+}
+
+InterfaceFacts good_interface() {
+    return {.name = "eth1", .is_up = true, .has_carrier = true, .mtu = 1500};
+}
+
+const Finding& about(const Findings& findings, std::string_view topic) {
+    const auto found = std::find_if(findings.begin(), findings.end(),
+                                    [&](const auto& finding) { return finding.topic == topic; });
+    if (found == findings.end()) throw std::runtime_error("nothing is said of it");
+    return *found;
+}
+
+TEST(CpuList, IsReadAndWrittenAsTheKernelDoes) {
+    EXPECT_THAT(parse_cpu_list("0,2-4,7"), ElementsAre(0, 2, 3, 4, 7));
+    EXPECT_EQ(cpu_list({0, 2, 3, 4, 7}), "0,2-4,7");
+    EXPECT_THAT(parse_cpu_list(""), IsEmpty());
+    EXPECT_EQ(cpu_list({}), "");
+    for (const auto* bad : {"a", "1-", "-1", "1,,2", "0-99999999", "(null)"}) {
+        EXPECT_THAT(parse_cpu_list(bad), IsEmpty()) << bad;
+    }
+}
+
+TEST(HostFacts, AreWhatTheKernelTells) {
+    const KernelTree tree;
+    const fs::path node = "sys/devices/system/node/node1/hugepages/hugepages-2048kB";
+    tree.file(node / "nr_hugepages", "512\n");
+    tree.file(node / "free_hugepages", "500\n");
+    tree.file("sys/devices/system/node/node1/hugepages/hugepages-1048576kB/nr_hugepages", "2\n");
+    tree.file("proc/mounts", "proc /proc proc rw 0 0\nnone /mnt/huge hugetlbfs rw 0 0\n");
+    tree.file("proc/self/status", "Name:\tx\nCapEff:\t0000000000003000\n");
+    tree.file("proc/cpuinfo", "flags\t\t: fpu tsc constant_tsc rep_good nonstop_tsc\n");
+    tree.file("sys/bus/pci/drivers/vfio-pci/bind", "");
+    tree.file("sys/kernel/iommu_groups/7/type", "");
+    tree.file("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "N\n");
+    tree.file("sys/devices/system/cpu/isolated", "2-3\n");
+    tree.file("sys/devices/system/cpu/cpu0/topology/thread_siblings_list", "0,4\n");
+    tree.file("sys/devices/system/cpu/cpu4/topology/thread_siblings_list", "0,4\n");
+    tree.file("sys/devices/system/cpu/cpu1/topology/thread_siblings_list", "1\n");
+    tree.file("sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n");
+
+    const HostFacts host = look_at_host(tree.root());
+    ASSERT_THAT(host.hugepages, SizeIs(2));
+    EXPECT_EQ(host.hugepages[1].node, 1u);
+    EXPECT_EQ(host.hugepages[1].page_octets, 2 * kMebi);
+    EXPECT_EQ(host.hugepages[1].total, 512u);
+    EXPECT_EQ(host.hugepages[1].free, 500u);
+    EXPECT_EQ(host.hugepages[0].page_octets, 1024 * kMebi);
+    EXPECT_EQ(host.hugepages[0].free, 0u);
+    EXPECT_EQ(host.hugetlbfs, "/mnt/huge");
+    EXPECT_TRUE(host.privileges.net_admin);
+    EXPECT_TRUE(host.privileges.net_raw);
+    EXPECT_FALSE(host.privileges.ipc_lock);
+    EXPECT_TRUE(host.tsc_is_invariant);
+    EXPECT_TRUE(host.vfio_pci);
+    EXPECT_TRUE(host.iommu);
+    EXPECT_FALSE(host.vfio_without_iommu);
+    EXPECT_THAT(host.isolated_cpus, ElementsAre(2, 3));
+    EXPECT_THAT(host.siblings, ElementsAre(ElementsAre(0, 4)));
+    EXPECT_EQ(host.clock_source, "hpet");
+    EXPECT_THAT(host.usable_cpus, Not(IsEmpty()));
+}
+
+TEST(HostFacts, OfAnEmptyTreeAreThatNothingIsThere) {
+    const KernelTree tree;
+    const HostFacts host = look_at_host(tree.root());
+    EXPECT_THAT(host.hugepages, IsEmpty());
+    EXPECT_EQ(host.hugetlbfs, std::nullopt);
+    EXPECT_FALSE(host.privileges.net_raw);
+    EXPECT_FALSE(host.tsc_is_invariant);
+    EXPECT_EQ(look_at_pci("0000:03:00.0", tree.root()), std::nullopt);
+    EXPECT_EQ(look_at_interface("eth1", tree.root()), std::nullopt);
+}
+
+TEST(PciFacts, AreWhatTheBusTells) {
+    const KernelTree tree;
+    const fs::path device = "sys/bus/pci/devices/0000:03:00.0";
+    tree.link(device / "driver", "../../../../bus/pci/drivers/ice");
+    tree.link(device / "iommu_group", "../../../../kernel/iommu_groups/12");
+    tree.file(device / "numa_node", "1\n");
+    tree.file(device / "net/eth7/mtu", "1500\n");
+    const auto found = look_at_pci("0000:03:00.0", tree.root());
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->driver, "ice");
+    EXPECT_EQ(found->node, 1u);
+    EXPECT_EQ(found->iommu_group, 12u);
+    EXPECT_THAT(found->interfaces, ElementsAre("eth7"));
+}
+
+TEST(PciFacts, ABoardThatNamesNoNodeHasNone) {
+    const KernelTree tree;
+    tree.file("sys/bus/pci/devices/0000:03:00.0/numa_node", "-1\n");
+    const auto found = look_at_pci("0000:03:00.0", tree.root());
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->node, std::nullopt);
+    EXPECT_EQ(found->driver, "");
+}
+
+TEST(InterfaceFacts, AreWhatTheKernelTells) {
+    const KernelTree tree;
+    tree.file("sys/class/net/eth7/flags", "0x1003\n");
+    tree.file("sys/class/net/eth7/carrier", "1\n");
+    tree.file("sys/class/net/eth7/mtu", "9000\n");
+    tree.link("sys/class/net/eth7/device", "../../../0000:03:00.0");
+    tree.file("sys/bus/pci/devices/0000:03:00.0/numa_node", "0\n");
+    tree.file("proc/sys/net/ipv6/conf/eth7/disable_ipv6", "0\n");
+    const auto found = look_at_interface("eth7", tree.root());
+    ASSERT_TRUE(found);
+    EXPECT_TRUE(found->is_up);
+    EXPECT_TRUE(found->has_carrier);
+    EXPECT_EQ(found->mtu, 9000u);
+    EXPECT_EQ(found->pci, "0000:03:00.0");
+    EXPECT_TRUE(found->has_ipv6);
+    EXPECT_FALSE(found->has_ipv4);
+}
+
+TEST(Doctor, AGoodHostIsInOrder) {
+    const PortFacts port = card("vfio-pci");
+    for (const auto& finding : judge_host(good_host(), &port)) {
+        EXPECT_EQ(finding.level, Level::ok) << finding.topic << ": " << finding.text;
+        EXPECT_EQ(finding.cure, "");
+    }
+    EXPECT_FALSE(has_failure(judge_port(port)));
+}
+
+TEST(Doctor, EachThingThatIsAmissHasItsCure) {
+    struct Case {
+        std::string topic;
+        Level level;
+        void (*harm)(HostFacts&);
+        std::string cure;
+    };
+    const std::vector<Case> cases{
+        {"hugepages", Level::warn, [](HostFacts& host) { host.hugepages.clear(); },
+         "node0/hugepages/hugepages-2048kB/nr_hugepages"},
+        {"hugepages", Level::warn, [](HostFacts& host) { host.hugepages[0].free = 3; },
+         "end what holds them"},
+        {"hugepages", Level::warn, [](HostFacts& host) { host.hugepages[0].node = 1; },
+         "node0/hugepages"},
+        {"vfio", Level::fail, [](HostFacts& host) { host.vfio_pci = false; }, "modprobe vfio-pci"},
+        {"vfio", Level::fail, [](HostFacts& host) { host.iommu = false; },
+         "enable_unsafe_noiommu_mode"},
+        {"vfio", Level::warn,
+         [](HostFacts& host) {
+             host.iommu = false;
+             host.vfio_without_iommu = true;
+         },
+         "intel_iommu=on"},
+        {"memlock", Level::fail,
+         [](HostFacts& host) {
+             host.privileges.ipc_lock = false;
+             host.privileges.memlock_octets = 65536;
+         },
+         "ulimit -l unlimited"},
+        {"cpus", Level::warn, [](HostFacts& host) { host.usable_cpus = {2}; }, "two CPUs"},
+        {"cpus", Level::warn, [](HostFacts& host) { host.isolated_cpus.clear(); }, "isolcpus=3"},
+        {"cpus", Level::warn, [](HostFacts& host) { host.tickless_cpus.clear(); }, "nohz_full=2-3"},
+        {"cpus", Level::warn,
+         [](HostFacts& host) {
+             host.siblings = {{1, 3}};
+         },
+         "isolate all CPUs of a core"},
+        {"clock", Level::warn, [](HostFacts& host) { host.clock_source = "hpet"; },
+         "current_clocksource"},
+        {"clock", Level::warn, [](HostFacts& host) { host.tsc_is_invariant = false; }, "invtsc"},
+    };
+    const PortFacts port = card("vfio-pci");
+    for (const auto& one : cases) {
+        HostFacts host = good_host();
+        one.harm(host);
+        const Findings findings = judge_host(host, &port);
+        const Finding& finding = about(findings, one.topic);
+        EXPECT_EQ(finding.level, one.level) << finding.text;
+        EXPECT_THAT(finding.cure, HasSubstr(one.cure)) << finding.text;
+    }
+}
+
+TEST(Doctor, WhatAKernelInterfaceNeedsIsNotWhatACardNeeds) {
+    HostFacts host = good_host();
+    host.vfio_pci = false;
+    host.privileges = {};
+    host.privileges.memlock_octets = 65536;
+    const PortFacts port = interface(good_interface());
+    const Findings findings = judge_host(host, &port);
+    EXPECT_EQ(about(findings, "vfio").level, Level::skip);
+    EXPECT_EQ(about(findings, "memlock").level, Level::warn);
+    EXPECT_EQ(about(findings, "permissions").level, Level::fail);
+    EXPECT_THAT(about(findings, "permissions").cure, HasSubstr("setcap cap_net_raw+ep"));
+
+    PortFacts xdp = port;
+    xdp.spec.kind = PortKind::xdp;
+    const Findings of_xdp = judge_host(host, &xdp);
+    EXPECT_THAT(about(of_xdp, "permissions").cure, HasSubstr("cap_net_admin,cap_net_raw,cap_bpf"));
+    EXPECT_EQ(about(of_xdp, "memlock").level, Level::fail);
+}
+
+TEST(Doctor, ACardMustHaveADriverThatDpdkWorksWith) {
+    const auto of = [](const PortFacts& port) { return judge_port(port).at(0); };
+    EXPECT_EQ(of(card("vfio-pci")).level, Level::ok);
+    EXPECT_EQ(of(card("mlx5_core")).level, Level::ok);
+    EXPECT_EQ(of(card("igb_uio")).level, Level::warn);
+    EXPECT_EQ(of(card("")).level, Level::fail);
+    PortFacts kernels = card("ice");
+    kernels.pci->interfaces = {"eth7"};
+    EXPECT_EQ(of(kernels).level, Level::fail);
+    EXPECT_EQ(of(kernels).cure,
+              "sudo ip link set dev eth7 down && sudo dpdk-devbind.py --bind=vfio-pci "
+              "0000:03:00.0");
+    PortFacts missing = card("");
+    missing.pci.reset();
+    EXPECT_EQ(of(missing).level, Level::fail);
+}
+
+TEST(Doctor, AnInterfaceMustBeUpAndWideEnoughAndQuiet) {
+    EXPECT_FALSE(has_failure(judge_port(interface(good_interface()))));
+    const auto amiss = [](void (*harm)(InterfaceFacts&), const char* topic) {
+        InterfaceFacts facts = good_interface();
+        harm(facts);
+        return about(judge_port(interface(facts)), topic);
+    };
+    EXPECT_THAT(amiss([](auto& eth) { eth.is_up = false; }, "link").cure, HasSubstr("eth1 up"));
+    EXPECT_EQ(amiss([](auto& eth) { eth.has_carrier = false; }, "link").level, Level::fail);
+    EXPECT_THAT(amiss([](auto& eth) { eth.mtu = 576; }, "mtu").cure, HasSubstr("eth1 mtu 1500"));
+    EXPECT_THAT(amiss([](auto& eth) { eth.has_ipv4 = true; }, "kernel").cure, HasSubstr("flush"));
+    EXPECT_THAT(amiss([](auto& eth) { eth.has_ipv6 = true; }, "kernel").cure,
+                HasSubstr("disable_ipv6=1"));
+    const PortFacts nobody{.spec = {.kind = PortKind::interface, .text = "eth9", .name = "eth9"}};
+    EXPECT_TRUE(has_failure(judge_port(nobody)));
+}
+
+Heard heard(std::chrono::seconds listened) {
+    Heard heard{.listened = listened};
+    heard.after.link_up = true;
+    heard.after.filter_mode = MulticastFilterMode::exact_list;
+    return heard;
+}
+
+TEST(Doctor, SilenceIsNoProofUntilAQuerierWouldHaveAsked) {
+    EXPECT_EQ(about(judge_heard(heard(10s)), "querier").level, Level::skip);
+    EXPECT_EQ(about(judge_heard(heard(130s)), "querier").level, Level::warn);
+    Heard some = heard(10s);
+    some.after.querier = {.heard = true, .address = Ipv4Address(10, 0, 0, 1), .version = 3};
+    EXPECT_EQ(about(judge_heard(some), "querier").level, Level::ok);
+    some.after.querier.version = 2;
+    EXPECT_EQ(about(judge_heard(some), "querier").level, Level::warn);
+}
+
+TEST(Doctor, AFilterIsJudgedByWhatComesThrough) {
+    Heard some = heard(10s);
+    EXPECT_EQ(about(judge_heard(some), "filter").level, Level::ok);
+    some.before.counters.drops[static_cast<std::size_t>(DropReason::other_mac)] = 3;
+    some.after.counters.drops[static_cast<std::size_t>(DropReason::other_mac)] = 5;
+    EXPECT_EQ(about(judge_heard(some), "filter").level, Level::warn);
+    EXPECT_THAT(about(judge_heard(some), "filter").text, HasSubstr("2 frames"));
+    some.after.filter_mode = MulticastFilterMode::promiscuous;
+    EXPECT_EQ(about(judge_heard(some), "filter").level, Level::warn);
+    some.after.counters = some.before.counters;
+    EXPECT_EQ(about(judge_heard(some), "filter").level, Level::ok);
+}
+
+TEST(Doctor, APortWithoutLinkIsAFailure) {
+    Heard dead = heard(10s);
+    dead.after.link_up = false;
+    EXPECT_TRUE(has_failure(judge_heard(dead)));
+}
+
+TEST(DoctorReport, IsALineAndACure) {
+    const Finding finding{Level::warn, "cpus", "none isolated", "isolate one"};
+    EXPECT_EQ(text_of(finding),
+              "warn  cpus         none isolated\n"
+              "                   cure: isolate one\n");
+    EXPECT_EQ(json_of(finding).dump(),
+              R"({"event":"finding","level":"warn","topic":"cpus","text":"none isolated",)"
+              R"("cure":"isolate one"})");
+    EXPECT_EQ(summary_text({finding, finding}), "0 ok, 2 warn, 0 fail, 0 skipped\n");
+}
+
+Invocation typed(const std::string& line) {
+    std::istringstream words(line);
+    return parse_command_line({std::istream_iterator<std::string>(words), {}});
+}
+
+TEST(DoctorOptions, APortIsOpenedWhenItHasAnAddress) {
+    EXPECT_FALSE(std::get<DoctorOptions>(typed("doctor")).port);
+    EXPECT_FALSE(std::get<DoctorOptions>(typed("doctor --port eth1")).listens);
+    const auto all = std::get<DoctorOptions>(
+        typed("doctor --port eth1 --address 10.0.0.1/24 --mtu 9000 --querier-wait 5"));
+    EXPECT_TRUE(all.listens);
+    EXPECT_EQ(all.port->mtu, 9000);
+    EXPECT_EQ(all.querier_wait, 5s);
+    for (const auto* wrong : {"doctor --address 10.0.0.1/24", "doctor --port eth1 --mtu 1",
+                              "doctor --port eth1 --querier-wait soon", "doctor eth1"}) {
+        EXPECT_EQ(std::get<Message>(typed(wrong)).exit_code, kExitWrongUse) << wrong;
+    }
+}
+
+}  // namespace
+}  // namespace joinleaf::app::doctor
