@@ -332,14 +332,14 @@ Message complaint(const CLI::App& app, const std::vector<std::string>& arguments
     const auto chosen = app.get_subcommands();
     if (!chosen.empty()) return complaint(chosen.front()->get_name(), what);
     if (arguments.empty()) {
-        return {
-            kExitWrongUse,
-            "joinleaf: say what to do: root, leaf, repair, tell, stat, doctor or demo; "
-            "`joinleaf --help` tells more"};
+        return {kExitWrongUse,
+                "joinleaf: say what to do: root, leaf, repair, tell, stat, doctor or demo; "
+                "`joinleaf --help` tells more"};
     }
-    return {kExitWrongUse, fmt::format("joinleaf: '{}' is not a command; begin with root, leaf, "
-                                       "repair, tell, stat, doctor or demo; `joinleaf --help` tells more",
-                                       arguments.front())};
+    return {kExitWrongUse,
+            fmt::format("joinleaf: '{}' is not a command; begin with root, leaf, "
+                        "repair, tell, stat, doctor or demo; `joinleaf --help` tells more",
+                        arguments.front())};
 }
 
 /// `joinleaf --config FILE` is the command that FILE names.

@@ -317,8 +317,10 @@ Parsed<std::string> command_of_config(const std::string& name) {
             name, kCommand));
     }
     const auto command = node->value_exact<std::string>();
-    if (command == "root" || command == "leaf" || command == "demo") return *command;
-    return tl::unexpected(fmt::format("{}: {} should be \"leaf\", \"root\" or \"demo\"",
+    if (command == "root" || command == "leaf" || command == "repair" || command == "demo") {
+        return *command;
+    }
+    return tl::unexpected(fmt::format("{}: {} should be \"leaf\", \"root\", \"repair\" or \"demo\"",
                                       error_at(file, node->source().begin, {}).where, kCommand));
 }
 

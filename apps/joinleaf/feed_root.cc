@@ -99,7 +99,10 @@ bool FeedRun::run() {
 
 bool FeedRun::publish_all() {
     while (goes_on_(Instant::clock::now())) {
+        read_before_ = input_.octets();
         const auto messages = input_.read();
+        batch_ = messages.size();
+        batch_left_ = messages.size();
         tell_notes();
         if (!messages.empty()) {
             if (!publish(messages)) return false;
@@ -150,6 +153,7 @@ bool FeedRun::publish_due(std::span<const FeedMessage> due) {
         const std::size_t published = publisher_.publish(burst);
         for (const auto& message : burst.first(published)) octets_ += message.size();
         messages_ += published;
+        batch_left_ -= published;
         burst = burst.subspan(published);
         if (published != 0) {
             last_at_ = moved;
@@ -229,7 +233,12 @@ bool FeedRun::wait_until_sent(bool patient) {
     return patient;
 }
 
-FeedProgress FeedRun::progress(Instant now) { return meter_.look(messages_, input_.octets(), now); }
+// What was read and is not published yet is not done with.
+FeedProgress FeedRun::progress(Instant now) {
+    std::uint64_t octets = input_.octets();
+    if (batch_ != 0) octets -= (octets - read_before_) * batch_left_ / batch_;
+    return meter_.look(messages_, octets, now);
+}
 
 FeedSent FeedRun::facts() const {
     return {.session = std::string(publisher_.session()),

@@ -79,6 +79,11 @@ private:
     std::array<std::span<const std::byte>, kBurst> burst_;
     std::uint64_t messages_ = 0;
     std::uint64_t octets_ = 0;
+    // Of what was read last: where it began in the input, how many messages it was, and how many
+    // are still to be published.
+    std::uint64_t read_before_ = 0;
+    std::size_t batch_ = 0;
+    std::size_t batch_left_ = 0;
     ProgressMeter meter_;
     std::optional<Instant> first_at_;
     Instant last_at_{};

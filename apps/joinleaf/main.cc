@@ -39,6 +39,12 @@ Reporter::Options show(const CommonOptions& common) {
             .live = ::isatty(STDOUT_FILENO) == 1};
 }
 
+const CommonOptions& common_of(const RepairOptions& options) { return options.leaf.common; }
+template <class Options>
+const CommonOptions& common_of(const Options& options) {
+    return options.common;
+}
+
 struct Start {
     joinleaf::Instant began;
     std::vector<std::string> arguments;
@@ -48,8 +54,8 @@ struct Start {
             int (*command)(const Options&, Surroundings&)) const {
         Reporter report(std::move(said));
         try {
-            Signals signals(options.common.settings.file.empty() ? Signals::Hangup::ends
-                                                                 : Signals::Hangup::reloads);
+            Signals signals(common_of(options).settings.file.empty() ? Signals::Hangup::ends
+                                                                     : Signals::Hangup::reloads);
             Surroundings surroundings{report, signals, began, arguments};
             return command(options, surroundings);
         } catch (const std::exception& error) {

@@ -1,5 +1,5 @@
-// What a person asked for on the command line, checked: the commands root, leaf, repair, tell, stat,
-// doctor and demo.
+// What a person asked for on the command line, checked: the commands root, leaf, repair, tell,
+// stat, doctor and demo.
 #pragma once
 
 #include <apps/joinleaf/feed_files/message_sink.h>
@@ -189,9 +189,8 @@ struct Message {
     std::string text;
 };
 
-using Invocation =
-    std::variant<RootOptions, LeafOptions, RepairOptions, TellOptions, StatOptions, DemoOptions,
-                 DoctorOptions, Message>;
+using Invocation = std::variant<RootOptions, LeafOptions, RepairOptions, TellOptions, StatOptions,
+                                DemoOptions, DoctorOptions, Message>;
 
 /// Reads the arguments behind the program's name, and the file that --config names. Wrong use
 /// becomes a Message of one line that names the option, what is wrong and the cure; with a file, a

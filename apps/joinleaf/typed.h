@@ -138,7 +138,6 @@ inline constexpr std::uint64_t kHighestRate = 1'000'000'000;
 /// WrongUse.
 [[nodiscard]] FeedServing feed_serving(const Typed& typed, const std::string& listen);
 
-
 /// How a root lets leaves in; none: it does not.
 [[nodiscard]] std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint group,
                                                           Complaints& wrong);

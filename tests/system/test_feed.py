@@ -200,6 +200,8 @@ def test_lines_on_ports_of_their_own_do_without_each_other(lab, tmp_path):
     one, two = topology.Device(lab, "root", ROOT), topology.Device(lab, "leaf", LEAF)
     topology.direct_wire(lab, one, two)
     lab.wire(one.namespace, "eth1", two.namespace, "eth1")
+    for end in (one, two):
+        feed.wait_for_link(end, "eth1")
     count = 30_000
     feed.write_long(tmp_path / "input", count)
     receiving = leaf(two, tmp_path / "output", "--line-port", "eth1", "--line-address",

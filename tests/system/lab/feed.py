@@ -84,6 +84,18 @@ def joins(*groups):
     return [word for group in groups or (LINE_A, LINE_B) for word in ("--join", group)]
 
 
+def wait_for_link(device, interface, within=5.0):
+    """The kernel tells of a carrier a little after both ends are up."""
+    deadline = time.monotonic() + within
+    while True:
+        late = time.monotonic() > deadline
+        shown = device.namespace.run("ip", "-j", "link", "show", interface).stdout
+        if json.loads(shown)[0]["operstate"] == "UP":
+            return
+        assert not late, f"{interface} has no carrier within {within} s"
+        time.sleep(0.02)
+
+
 def wait_for_lines(bridge, device, *groups):
     """Until the bridge forwards each of them to the device."""
     bridge.settle()
