@@ -10,6 +10,7 @@
 #include <exception>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace {
@@ -47,8 +48,10 @@ struct Start {
             int (*command)(const Options&, Surroundings&)) const {
         Reporter report(std::move(said));
         try {
-            Signals signals(options.common.settings.file.empty() ? Signals::Hangup::ends
-                                                                 : Signals::Hangup::reloads);
+            constexpr bool kReloads = !std::is_same_v<Options, DemoOptions>;
+            const bool has_file = !options.common.settings.file.empty();
+            Signals signals(kReloads && has_file ? Signals::Hangup::reloads
+                                                 : Signals::Hangup::ends);
             Surroundings surroundings{report, signals, began, arguments};
             return command(options, surroundings);
         } catch (const std::exception& error) {
