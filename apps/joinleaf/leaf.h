@@ -58,8 +58,8 @@ private:
     [[nodiscard]] LeafOptions read_options() const;
     /// What can change while this leaf runs.
     [[nodiscard]] SettingsChange take_over(const LeafOptions& fresh);
-    /// Joins and leaves groups until they are those of the options; `afresh`: also those that stay.
-    void follow_groups(bool afresh);
+    /// Joins and leaves groups until they are those of the options.
+    void follow_groups();
     void leave(Member& member);
     void set_sources();
     void begin_to_send();

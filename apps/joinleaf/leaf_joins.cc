@@ -153,23 +153,28 @@ SettingsChange Leaf::take_over(const LeafOptions& fresh) {
     }
     if (session_ || feed_) return app::take_over(settings, given, {});
     auto change = app::take_over(settings, given, {"join", "source", "exclude"});
-    const auto mode = options_.sources.mode();
+    auto owed = joined();
     options_.groups = fresh.groups;
     options_.sources = fresh.sources;
-    state_.keep(joined());
-    // Whether all may be heard or those that are named is a matter of the socket's scheme.
-    const bool afresh = mode != options_.sources.mode();
-    follow_groups(afresh);
-    if (!afresh && (change.has("source") || change.has("exclude"))) set_sources();
+    const auto wanted = joined();
+    owed.insert(owed.end(), wanted.begin(), wanted.end());
+    state_.keep(std::move(owed));  // until all is done, either may be in force
+    // Also when nothing has changed: what failed the last time is tried again.
+    follow_groups();
+    set_sources();
+    state_.keep(wanted);
     return change;
 }
 
-void Leaf::follow_groups(bool afresh) {
+// Whether all may be heard, or those that are named, is a matter of the socket's scheme: another
+// kind is another join.
+void Leaf::follow_groups() {
     std::vector<GroupEndpoint> missing = options_.groups;
     for (auto& member : members_) {
         if (member.has_left) continue;
         const auto wanted = std::ranges::find(missing, member.connected.group);
-        if (wanted == missing.end() || afresh) {
+        const bool is_other_kind = member.connected.sources.mode() != options_.sources.mode();
+        if (wanted == missing.end() || is_other_kind) {
             leave(member);
         } else {
             missing.erase(wanted);
