@@ -2,12 +2,14 @@
 // significant first, and its octets, back to back.
 #pragma once
 
+#include <joinleaf/api.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <span>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 /// A range of std::span<const std::byte>, oldest message first; it owns nothing. Only over octets
 /// that a parser has checked or a packer has written.

@@ -1,6 +1,7 @@
 // The sending side of a sequenced feed: messages, packed into MoldUDP64 datagrams on the worker.
 #pragma once
 
+#include <joinleaf/api.h>
 #include <joinleaf/clock.h>
 #include <joinleaf/repair.h>
 #include <joinleaf/socket.h>
@@ -14,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 struct FeedPublisherOptions {
     /// The session's name, one to ten printable ASCII characters. Whoever begins to count anew

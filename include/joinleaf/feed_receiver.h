@@ -3,6 +3,7 @@
 #pragma once
 
 #include <joinleaf/address.h>
+#include <joinleaf/api.h>
 #include <joinleaf/clock.h>
 #include <joinleaf/error.h>
 #include <joinleaf/feed_messages.h>
@@ -22,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 /// What becomes of messages that come after their gap was told.
 enum class GapPolicy : std::uint8_t {

@@ -1,6 +1,7 @@
 // How times are spread, from a nanosecond to centuries, within 1.6 % and in constant memory.
 #pragma once
 
+#include <joinleaf/api.h>
 #include <joinleaf/clock.h>
 #include <algorithm>
 #include <array>
@@ -9,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 /// Log-linear: times below 128 ns are counted one by one, and each power of two above is cut into
 /// 64 equal steps. One thread writes. Any other may copy it meanwhile and read the copy, which has

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <joinleaf/address.h>
+#include <joinleaf/api.h>
 #include <joinleaf/clock.h>
 #include <joinleaf/error.h>
 #include <joinleaf/feed_messages.h>
@@ -14,7 +15,7 @@
 #include <optional>
 #include <string_view>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 /// How much of a repair server leaves may have. Leaves are told apart by address alone: ports cost
 /// nothing, so that whoever asks from many would have many shares.
