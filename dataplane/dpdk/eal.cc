@@ -9,6 +9,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
+#include <rte_pdump.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -97,9 +98,9 @@ std::vector<std::string> arguments(const EalOptions& options, bool hugepages,
     }
     std::vector<std::string> args = {"joinleaf",      "--lcores", lcores,
                                      "--file-prefix", prefix,     "--no-telemetry"};
-    if (hugepages) {
+    if (hugepages && !options.allow_secondary) {
         args.emplace_back("--in-memory");
-    } else {
+    } else if (!hugepages) {
         // --in-memory and --no-huge do not combine; --no-shconf leaves no files either.
         args.insert(args.end(),
                     {"--no-huge", "--no-shconf", "-m", std::to_string(options.memory_mb)});
@@ -231,11 +232,17 @@ Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.mem
         fail(code == 0 ? EINVAL : code, "the DPDK environment did not start: " + cure);
     }
     runtime_directory_ = rte_eal_get_runtime_dir();
+    std::error_code ignored;
     unsigned id = 0;
     RTE_LCORE_FOREACH_WORKER(id) { lcores_.push_back({.id = id}); }
+    // Where the EAL does not listen for secondary processes rte_pdump_init() does nothing, and says
+    // that all is well.
+    can_be_captured_ = std::filesystem::exists(runtime_directory_ + "/mp_socket", ignored) &&
+                       rte_pdump_init() == 0;
 }
 
 Eal::~Eal() {
+    if (can_be_captured_) static_cast<void>(rte_pdump_uninit());
     static_cast<void>(rte_eal_cleanup());  // the process ends: there is nobody to tell
     std::error_code ignored;  // only what this process made, and only when it is empty of others
     std::filesystem::remove_all(runtime_directory_, ignored);

@@ -20,6 +20,8 @@ struct EalOptions {
     /// One lcore is made for each; the calling thread keeps the CPUs it may run on.
     std::vector<unsigned> worker_cpus;
     bool needs_pci = false;
+    /// Hugepages are files that other processes can map, where there are any.
+    bool allow_secondary = false;
     unsigned memory_mb = 256;  ///< reserved when there are no hugepages
     std::vector<std::string> more_arguments;
 };
@@ -50,6 +52,8 @@ public:
     /// without hugepages, memory has no node.
     [[nodiscard]] int numa_node(unsigned cpu) const;
     [[nodiscard]] bool has_hugepages() const { return hugepages_; }
+    /// Whether secondary processes can attach, and dpdk-dumpcap finds what it asks for.
+    [[nodiscard]] bool can_be_captured() const { return can_be_captured_; }
     /// Worker lcores in all, whether lent or not.
     [[nodiscard]] std::size_t lcore_count() const { return lcores_.size(); }
 
@@ -71,6 +75,7 @@ private:
     std::vector<Lcore> lcores_;
     std::string runtime_directory_;
     bool hugepages_ = false;
+    bool can_be_captured_ = false;
 };
 
 }  // namespace joinleaf::dataplane::dpdk
