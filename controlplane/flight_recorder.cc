@@ -22,8 +22,8 @@ constexpr std::size_t kMegabyte = 1'000'000;
 
 }  // namespace
 
-dataplane::Recorder& FlightRecorder::Lane::recorder() const {
-    return proxy->worker().lane(index).recorder;
+dataplane::LentRecording& FlightRecorder::Lane::lent() const {
+    return proxy->worker().lane(index).recorder.recording();
 }
 
 FlightRecorder::FlightRecorder(const RecorderOptions& options, Log log)
@@ -56,7 +56,7 @@ void FlightRecorder::add_lane(WorkerProxy& proxy, dataplane::LaneIndex lane, std
                         options_.packets, options_.snap,
                         2 * Recording::size_of(options_.packets, options_.snap) / kMegabyte + 1));
     }
-    added.recorder().start(*added.recordings[0]);
+    added.lent().use(added.recordings[0].get());
     lanes_.push_back(std::move(added));
 }
 
@@ -144,7 +144,7 @@ bool FlightRecorder::has_all() {
     bool all = true;
     for (auto& lane : lanes_) {
         if (lane.recorded.recording != nullptr) continue;
-        lane.recorded.recording = lane.recorder().take_frozen();
+        lane.recorded.recording = lane.lent().take_back();
         if (lane.recorded.recording != nullptr) {
             lane.spare = 1 - lane.spare;
         } else {
@@ -224,7 +224,7 @@ void FlightRecorder::finish() {
         // The worker has ended, so that its recorder is ours, and what it was last told is void.
         for (auto& lane : lanes_) {
             if (lane.recorded.recording != nullptr) continue;
-            lane.recorder().replace(*lane.recordings[lane.spare], 0);
+            lane.lent().replace(*lane.recordings[lane.spare], 0);
         }
         if (has_all()) hand_to_writer();
     }

@@ -62,7 +62,7 @@ private:
         std::array<std::unique_ptr<dataplane::Recording>, 2> recordings;
         std::size_t spare = 1;  ///< which of them the worker does not have
         DropCounts drops{};     ///< that were told of already
-        [[nodiscard]] dataplane::Recorder& recorder() const;
+        [[nodiscard]] dataplane::LentRecording& lent() const;
     };
     struct Request {
         RecordingFile file;

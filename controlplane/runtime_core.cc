@@ -163,7 +163,9 @@ void RuntimeCore::start_on_control_thread() {
                         "slower; 'echo {} > /proc/sys/vm/nr_hugepages' reserves enough",
                         (eal.memory_mb + 1) / 2));
     }
-    if (options_.allow_secondary && !eal_->can_be_captured()) {
+    if (options_.allow_secondary && eal_->can_be_captured()) {
+        log(fmt::format("dpdk-dumpcap attaches with --file-prefix={}", eal_->file_prefix()));
+    } else if (options_.allow_secondary) {
         log(fmt::format("dpdk-dumpcap cannot attach: {}; the recorder needs nothing of the kind",
                         eal_->has_hugepages() ? "this process has started DPDK without that"
                                               : "it needs hugepages"));

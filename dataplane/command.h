@@ -72,8 +72,8 @@ struct RemoveReplica {
     Outlet* outlet;
     std::uint32_t slot;
 };
-/// The lane's recorder goes on in `fresh` once it has recorded `after` more packets (Recorder).
-/// Acknowledged at once; take_frozen() tells when it has.
+/// The lane's recorder goes on in `fresh` once it has recorded `after` more packets
+/// (LentRecording). Acknowledged at once; take_back() tells when it has.
 struct ReplaceRecording {
     LaneIndex lane;
     Recording* fresh;

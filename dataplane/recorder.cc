@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <utility>
 
 namespace joinleaf::dataplane {
 namespace {
@@ -57,7 +56,7 @@ void Recorder::received(std::span<dpdk::Packet* const> burst, Instant now) noexc
 
 void Recorder::end_of_burst() noexcept {
     burst_ = {};
-    freeze_if_due();
+    recording_.give_back_if_due();
 }
 
 // Drops come in the order of the burst, so that the next one is mostly found at once.
@@ -81,19 +80,7 @@ void Recorder::offered(std::span<dpdk::Packet* const> frames, Instant now) noexc
 void Recorder::taken(std::size_t offered, std::size_t taken, Instant at) noexcept {
     recording_->take_back(offered - taken);
     for (std::size_t i = 1; i <= taken; ++i) recording_->set_time(recording_->end() - i, at);
-    freeze_if_due();
-}
-
-void Recorder::replace(Recording& fresh, std::size_t after) noexcept {
-    if (recording_ == &fresh) return;  // done already
-    fresh_ = &fresh;
-    freeze_at_ = recording_->end() + after;
-    freeze_if_due();
-}
-
-void Recorder::freeze() noexcept {
-    frozen_.store(std::exchange(recording_, std::exchange(fresh_, nullptr)),
-                  std::memory_order_release);
+    recording_.give_back_if_due();
 }
 
 }  // namespace joinleaf::dataplane

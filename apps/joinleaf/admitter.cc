@@ -21,11 +21,12 @@ constexpr std::size_t kMostInvitations = 16384;
 }  // namespace
 
 Admitter::Admitter(Runtime& runtime, const RootAdmission& admission, const SenderOptions& sender,
-                   Reporter& report, Console* console, Collector* collector)
+                   Reporter& report, Console* console, Collector* collector, BlackBox& black_box)
     : admission_(admission),
       report_(report),
       console_(console),
       collector_(collector),
+      black_box_(black_box),
       events_(runtime.open_event_queue()) {
     SocketOptions options{
         .scheme = admission.scheme,
@@ -200,6 +201,7 @@ CommandAnswer Admitter::carry_out(std::string_view line) {
     if (!command) return not_done(command.error());
     if (const auto* who = std::get_if<ExpelLeaf>(&*command)) return expel(who->who);
     if (const auto* where = std::get_if<InviteLeaf>(&*command)) return invite(where->leaf);
+    if (const auto* file = std::get_if<WriteRecord>(&*command)) return record(file->path);
     if (std::holds_alternative<ListLeaves>(*command)) return list_leaves();
     if (std::holds_alternative<ReloadFiles>(*command)) return reload();
     return help_on_commands();
@@ -244,6 +246,11 @@ CommandAnswer Admitter::reload() {
         return done("the policy and the TLS files are read again, and hold for whoever asks now");
     }
     return not_done("all stays as it was; the root's own output says what is wrong with a file");
+}
+
+CommandAnswer Admitter::record(const std::string& path) {
+    const auto written = black_box_.write(path, "command");
+    return written ? done(*written) : not_done(written.error());
 }
 
 CommandAnswer Admitter::invite(const ControlEndpoint& leaf) {

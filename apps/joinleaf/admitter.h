@@ -2,6 +2,7 @@
 // goes; and carries out what its operator says.
 #pragma once
 
+#include <apps/joinleaf/black_box.h>
 #include <apps/joinleaf/collector.h>
 #include <apps/joinleaf/commands.h>
 #include <apps/joinleaf/console.h>
@@ -22,10 +23,10 @@ namespace joinleaf::app {
 /// Works on a thread of its own. Who may come in is the policy's to say, which the socket asks.
 class Admitter {
 public:
-    /// Opens the root. `console` and `collector`, where there are any, outlive this. Errors: throws
-    /// Failure.
+    /// Opens the root. `console` and `collector`, where there are any, and `black_box` outlive
+    /// this. Errors: throws Failure.
     Admitter(Runtime& runtime, const RootAdmission& admission, const SenderOptions& sender,
-             Reporter& report, Console* console, Collector* collector);
+             Reporter& report, Console* console, Collector* collector, BlackBox& black_box);
     Admitter(const Admitter&) = delete;
     Admitter& operator=(const Admitter&) = delete;
     ~Admitter();
@@ -69,12 +70,14 @@ private:
     [[nodiscard]] CommandAnswer expel(const std::string& who);
     [[nodiscard]] CommandAnswer invite(const ControlEndpoint& leaf);
     [[nodiscard]] CommandAnswer reload();
+    [[nodiscard]] CommandAnswer record(const std::string& path);
     [[nodiscard]] std::vector<LeafFacts> members() const;
 
     const RootAdmission& admission_;
     Reporter& report_;
     Console* console_;
     Collector* collector_;
+    BlackBox& black_box_;
     Socket root_;
     EventQueue events_;
     std::map<SocketId, Leaf> leaves_;

@@ -1,5 +1,6 @@
 // The command `leaf`: joins groups and writes what arrives, in the order it arrives; sends, too.
 #include <apps/joinleaf/admission_files.h>
+#include <apps/joinleaf/black_box.h>
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/idle.h>
 #include <apps/joinleaf/numbers.h>
@@ -135,8 +136,8 @@ public:
         : options_(options),
           around_(surroundings),
           input_(open_input(options)),
-          runtime_(
-              start_one_port(Role::leaf, options.common, port_options(options), surroundings)) {}
+          runtime_(start_one_port(Role::leaf, options.common, port_options(options), surroundings)),
+          black_box_(runtime_, options.common.recorder, surroundings.report) {}
 
     void join();
     /// Returns why it ended.
@@ -165,6 +166,7 @@ private:
     Surroundings& around_;
     std::optional<Input> input_;
     Runtime runtime_;
+    BlackBox black_box_;
     std::vector<Receiver> receivers_;  ///< one for each queue that groups are spread over
     std::optional<Subscriber> subscriber_;
     std::optional<RootedLeaf> session_;
@@ -364,6 +366,7 @@ Summary Leaf::summary_of(Status status) const {
 
 int run_leaf(const LeafOptions& options, Surroundings& surroundings) {
     if (options.output) Output::check(*options.output);
+    BlackBox::check(options.common.recorder);
     if (options.admission) {
         check_files(options.admission->options, options.admission->root.has_value());
     }

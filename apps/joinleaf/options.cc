@@ -30,6 +30,27 @@ constexpr std::uint64_t kLongestSleepUs = std::chrono::microseconds(kLongestIdle
 /// More than any NIC has.
 constexpr std::uint64_t kMostQueues = 1024;
 
+RecorderOptions recorder_options(const Typed& typed) {
+    RecorderOptions recorder;
+    if (!typed.record) {
+        const auto stray = first_given(
+            {{"--record-file", &typed.record_file}, {"--record-snap", &typed.record_snap}});
+        const std::string_view option = typed.record_on.empty() ? stray : "--record-on";
+        if (option.empty()) return recorder;
+        throw WrongUse(fmt::format("{} is for the recorder; add --record PACKETS", option));
+    }
+    recorder.packets = whole(typed.record, "--record", 1, kMostRecordedPackets, 0);
+    recorder.snap =
+        whole(typed.record_snap, "--record-snap", kShortestSnap, kLongestSnap, recorder.snap);
+    recorder.prefix = typed.record_file
+                          ? needed(typed.record_file, "--record-file", "/var/tmp/feed")
+                          : std::string("joinleaf");
+    for (const auto& name : typed.record_on) {
+        recorder.drops.push_back(valid(parse_drop_reason("--record-on", name)));
+    }
+    return recorder;
+}
+
 CommonOptions common_options(const Typed& typed) {
     CommonOptions common;
     for (const auto& cpu : typed.cpus) {
@@ -38,6 +59,8 @@ CommonOptions common_options(const Typed& typed) {
     common.idle_sleep = std::chrono::microseconds(
         whole(typed.idle_sleep, "--idle-sleep-us", 0, kLongestSleepUs, 0));
     if (typed.eal) common.eal_arguments = valid(parse_words("--eal", *typed.eal));
+    common.recorder = recorder_options(typed);
+    common.allow_dumpcap = typed.allow_dumpcap;
     common.json = typed.json;
     common.quiet = typed.quiet;
     return common;
@@ -228,6 +251,21 @@ void add_port(CLI::App& app, Typed& typed) {
         "queues each way, each with a worker and a CPU; 1 unless given");
 }
 
+void add_record(CLI::App& app, Typed& typed) {
+    constexpr auto kRecord = "Capture";
+    add(app, kRecord, "--record", typed.record, "PACKETS",
+        "remember the last ones of each queue, and why each was dropped; written to a file on "
+        "SIGUSR1");
+    add(app, kRecord, "--record-file", typed.record_file, "PREFIX",
+        "files are PREFIX-TIME.pcapng; joinleaf unless given");
+    add(app, kRecord, "--record-snap", typed.record_snap, "OCTETS",
+        "kept of each packet, 14 to 2048; 128 unless given");
+    add(app, kRecord, "--record-on", typed.record_on, "REASON...",
+        "write a file, too, when packets are dropped for this, as no_subscriber");
+    add_flag(app, kRecord, "--allow-dumpcap", typed.allow_dumpcap,
+             "let dpdk-dumpcap attach; needs hugepages");
+}
+
 void add_run(CLI::App& app, Typed& typed) {
     constexpr auto kRun = "How it runs";
     add(app, kRun, "--cpu", typed.cpus, "N...",
@@ -306,6 +344,7 @@ void add_root(CLI::App& app, Typed& typed) {
         "keep the port open this long after the last one; 100");
     add_root_admission(app, typed);
     add_port(app, typed);
+    add_record(app, typed);
     add_run(app, typed);
 }
 
@@ -334,6 +373,7 @@ void add_leaf(CLI::App& app, Typed& typed) {
         "ignore queriers older than this, 1 to 3; 1 unless given");
     add_flag(app, kIgmp, "--require-router-alert", typed.require_router_alert,
              "ignore queries without the Router Alert option");
+    add_record(app, typed);
     add_run(app, typed);
 }
 

@@ -27,6 +27,8 @@ struct CommonOptions {
     std::vector<unsigned> cpus;
     std::chrono::microseconds idle_sleep{0};  ///< of a worker with nothing to do
     std::vector<std::string> eal_arguments;
+    RecorderOptions recorder;
+    bool allow_dumpcap = false;
     bool json = false;
     bool quiet = false;
 };

@@ -2,6 +2,7 @@
 // send to it.
 #include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/admitter.h>
+#include <apps/joinleaf/black_box.h>
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/process.h>
@@ -77,8 +78,8 @@ public:
           around_(surroundings),
           input_(open_input(options)),
           console_(open_console(options, surroundings.report)),
-          runtime_(
-              start_one_port(Role::root, options.common, port_options(options), surroundings)) {}
+          runtime_(start_one_port(Role::root, options.common, port_options(options), surroundings)),
+          black_box_(runtime_, options.common.recorder, surroundings.report) {}
 
     void open();
     /// Returns why it ended.
@@ -99,6 +100,7 @@ private:
     std::optional<Input> input_;
     std::unique_ptr<Console> console_;
     Runtime runtime_;
+    BlackBox black_box_;
     std::unique_ptr<Collector> collector_;
     std::optional<Admitter> admitter_;
     Socket socket_;
@@ -129,7 +131,7 @@ void Root::open() {
 void Root::open_session() {
     const Instant called = Instant::clock::now();
     admitter_.emplace(runtime_, *options_.admission, sender_options(options_.publishing),
-                      around_.report, console_.get(), collector_.get());
+                      around_.report, console_.get(), collector_.get(), black_box_);
     socket_ = admitter_->root();
     connected_.at = must(socket_.connected_at(), "publish");
     connected_.connect_ms = milliseconds_between(called, connected_.at);
@@ -233,6 +235,7 @@ Summary Root::summary_of(Status status) const {
 
 int run_root(const RootOptions& options, Surroundings& surroundings) {
     if (options.output) Output::check(*options.output);
+    BlackBox::check(options.common.recorder);
     if (options.admission) {
         check_files(options.admission->options, !options.admission->invite.empty());
     }

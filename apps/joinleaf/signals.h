@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM as something to look at between two pieces of work.
+// SIGINT and SIGTERM as something to look at between two pieces of work; SIGUSR1 is left to others.
 #pragma once
 
 #include <apps/joinleaf/descriptor.h>
@@ -8,7 +8,8 @@
 namespace joinleaf::app {
 
 /// Made in main before any thread, so that every thread inherits the blocked signals. SIGPIPE is
-/// ignored: a reader that went away is an error of the write. One thread.
+/// ignored: a reader that went away is an error of the write. SIGUSR1 is blocked as well, for
+/// whoever reads it (BlackBox). One thread.
 class Signals {
 public:
     Signals();

@@ -259,6 +259,10 @@ int Eal::numa_node(unsigned cpu) const {
     return Mempool::kAnyNode;
 }
 
+std::string Eal::file_prefix() const {
+    return std::filesystem::path(runtime_directory_).filename();
+}
+
 std::optional<unsigned> Eal::launch(std::function<void()> body) {
     const std::lock_guard lock(mutex_);
     const auto free =

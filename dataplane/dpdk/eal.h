@@ -54,6 +54,8 @@ public:
     [[nodiscard]] bool has_hugepages() const { return hugepages_; }
     /// Whether secondary processes can attach, and dpdk-dumpcap finds what it asks for.
     [[nodiscard]] bool can_be_captured() const { return can_be_captured_; }
+    /// What they give as --file-prefix.
+    [[nodiscard]] std::string file_prefix() const;
     /// Worker lcores in all, whether lent or not.
     [[nodiscard]] std::size_t lcore_count() const { return lcores_.size(); }
 

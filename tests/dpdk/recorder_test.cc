@@ -60,13 +60,13 @@ struct Source {
 
 class Recorders : public HandTurned {
 protected:
-    void begin() { lane_->recorder.start(first_); }
+    void begin() { lane_->recorder.recording().use(&first_); }
     /// What was recorded until now.
     std::vector<Seen> recorded() {
         command(99, ReplaceRecording{.lane = 0, .fresh = fresh_, .after = 0});
         turn();
         static_cast<void>(answers());
-        Recording* const frozen = lane_->recorder.take_frozen();
+        Recording* const frozen = lane_->recorder.recording().take_back();
         if (frozen == nullptr) {
             ADD_FAILURE() << "nothing was given back";
             return {};
@@ -106,7 +106,7 @@ TEST_F(Recorders, AreOffUnlessTheyAreStarted) {
     turn();
     EXPECT_EQ(dropped(DropReason::no_subscriber), 1u);
     EXPECT_FALSE(lane_->recorder.is_on());
-    EXPECT_EQ(lane_->recorder.take_frozen(), nullptr);
+    EXPECT_EQ(lane_->recorder.recording().take_back(), nullptr);
 }
 
 // Every frame of a burst, in order, as it was; the dropped ones with the reason.
@@ -320,15 +320,15 @@ TEST_F(Recorders, GoOnForAsManyAsWasAskedFor) {
     turn();
     command(1, ReplaceRecording{.lane = 0, .fresh = &second_, .after = 10});
     turn();
-    EXPECT_EQ(lane_->recorder.take_frozen(), nullptr);
+    EXPECT_EQ(lane_->recorder.recording().take_back(), nullptr);
     for (int burst = 0; burst < 2; ++burst) {
-        EXPECT_EQ(lane_->recorder.take_frozen(), nullptr);
+        EXPECT_EQ(lane_->recorder.recording().take_back(), nullptr);
         for (int i = 0; i < 7; ++i) network_.send(frame_of());
         turn();
     }
     network_.send(frame_of());
     turn();
-    Recording* const frozen = lane_->recorder.take_frozen();
+    Recording* const frozen = lane_->recorder.recording().take_back();
     ASSERT_EQ(frozen, &first_);
     EXPECT_EQ(all_of(first_).size(), 5u + 14u);
     EXPECT_EQ(all_of(second_).size(), 1u);
@@ -344,8 +344,8 @@ TEST_F(Recorders, AreReplacedAtOnceWhenThatIsSaidAnew) {
         command(1, ReplaceRecording{.lane = 0, .fresh = &second_, .after = after});
     }
     turn();
-    EXPECT_EQ(lane_->recorder.take_frozen(), &first_);
-    EXPECT_EQ(lane_->recorder.take_frozen(), nullptr);
+    EXPECT_EQ(lane_->recorder.recording().take_back(), &first_);
+    EXPECT_EQ(lane_->recorder.recording().take_back(), nullptr);
     network_.send(frame_of());
     turn();
     EXPECT_EQ(all_of(first_).size(), 1u);
