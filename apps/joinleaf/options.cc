@@ -254,14 +254,13 @@ void add_port(CLI::App& app, Typed& typed) {
 void add_record(CLI::App& app, Typed& typed) {
     constexpr auto kRecord = "Capture";
     add(app, kRecord, "--record", typed.record, "PACKETS",
-        "remember the last ones of each queue, and why each was dropped; written to a file on "
-        "SIGUSR1");
+        "remember the last ones; SIGUSR1 has them written to a file");
     add(app, kRecord, "--record-file", typed.record_file, "PREFIX",
         "files are PREFIX-TIME.pcapng; joinleaf unless given");
     add(app, kRecord, "--record-snap", typed.record_snap, "OCTETS",
         "kept of each packet, 14 to 2048; 128 unless given");
     add(app, kRecord, "--record-on", typed.record_on, "REASON...",
-        "write a file, too, when packets are dropped for this, as no_subscriber");
+        "when packets are dropped for this, too, as no_subscriber");
     add_flag(app, kRecord, "--allow-dumpcap", typed.allow_dumpcap,
              "let dpdk-dumpcap attach; needs hugepages");
 }
