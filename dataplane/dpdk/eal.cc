@@ -110,6 +110,28 @@ std::vector<std::string> arguments(const EalOptions& options, bool hugepages,
     return args;
 }
 
+// Ours alone: two processes that share one would share their hugepages.
+std::string own_prefix() { return fmt::format("joinleaf-{}", getpid()); }
+
+// Of hugepages that are files some stay when the EAL is done.
+void remove_hugepage_files() {
+    std::error_code ignored;
+    std::ifstream mounts("/proc/self/mounts");
+    std::string device;
+    std::string folder;
+    std::string type;
+    std::string rest;
+    while (mounts >> device >> folder >> type && std::getline(mounts, rest)) {
+        if (type != "hugetlbfs") continue;
+        for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+            const std::string name = entry.path().filename();
+            if (name.starts_with(own_prefix() + "map_")) {
+                std::filesystem::remove(entry.path(), ignored);
+            }
+        }
+    }
+}
+
 int run_body(void* body) {
     (*static_cast<std::function<void()>*>(body))();
     return 0;
@@ -199,7 +221,7 @@ Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.mem
     if (log_tail().stream() != nullptr && rte_openlog_stream(log_tail().stream()) != 0) {
         fail(EINVAL, "the DPDK environment takes no log");
     }
-    const std::string prefix = fmt::format("joinleaf-{}", getpid());
+    const std::string prefix = own_prefix();
     auto args = arguments(options, hugepages_, prefix);
     std::vector<char*> argv;
     for (auto& arg : args) argv.push_back(arg.data());
@@ -246,6 +268,7 @@ Eal::~Eal() {
     static_cast<void>(rte_eal_cleanup());  // the process ends: there is nobody to tell
     std::error_code ignored;  // only what this process made, and only when it is empty of others
     std::filesystem::remove_all(runtime_directory_, ignored);
+    if (can_be_captured_) remove_hugepage_files();
 }
 
 int Eal::numa_node(unsigned cpu) const {
