@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <joinleaf/recorder.h>
 #include <net/big_endian.h>
+#include <time.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -117,8 +118,7 @@ struct Subscriber {
 };
 
 // Turns for the measured time; returns how long that was in fact.
-double turn_for(Worker& worker, double seconds) {
-    TscClock clock;
+double turn_for(Worker& worker, TscClock& clock, double seconds) {
     const Instant start = clock.now();
     const Instant end =
         start + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
@@ -127,21 +127,38 @@ double turn_for(Worker& worker, double seconds) {
     return std::chrono::duration<double>(now - start).count();
 }
 
-// Turns for the measured time, half of it with the recorder where one is asked for: in short turns
-// of either kind, so that whatever else goes on on this machine meets both alike.
+double turn_for(Worker& worker, double seconds) {
+    TscClock clock;
+    return turn_for(worker, clock, seconds);
+}
+
+// What this thread has had of its CPU, so that a comparison does not depend on who else runs.
+double cpu_seconds() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+// Turns for the measured time. Where a recorder is asked for, half of the time is with it, in short
+// turns of either kind, and counted is what they take of the CPU.
 template <class Count>
 Measured measure(Worker& worker, const Options& options, Count count) {
-    const auto run = [&](double seconds, Measured& sum) {
-        const std::uint64_t before = count();
-        sum.seconds += turn_for(worker, seconds);
-        sum.packets += count() - before;
-    };
     Measured result;
     if (options.recorder == 0) {
-        run(options.seconds, result);
+        const std::uint64_t before = count();
+        result.seconds = turn_for(worker, options.seconds);
+        result.packets = count() - before;
         return result;
     }
-    constexpr int kSlices = 20;
+    const auto run = [&](double seconds, Measured& sum) {
+        TscClock clock;
+        const std::uint64_t before = count();
+        const double began = cpu_seconds();
+        static_cast<void>(turn_for(worker, clock, seconds));
+        sum.seconds += cpu_seconds() - began;
+        sum.packets += count() - before;
+    };
+    constexpr int kSlices = 50;
     Recording recording(options.recorder, options.snap);
     auto& recorder = worker.lane(0).recorder.recording();
     Measured plain;

@@ -79,7 +79,10 @@ void Recorder::offered(std::span<dpdk::Packet* const> frames, Instant now) noexc
 
 void Recorder::taken(std::size_t offered, std::size_t taken, Instant at) noexcept {
     recording_->take_back(offered - taken);
-    for (std::size_t i = 1; i <= taken; ++i) recording_->set_time(recording_->end() - i, at);
+    // Data has the time of its turn, which it was offered with.
+    if (taken > 0 && (*recording_)[recording_->end() - 1].what.at != at) {
+        for (std::size_t i = 1; i <= taken; ++i) recording_->set_time(recording_->end() - i, at);
+    }
     recording_.give_back_if_due();
 }
 
