@@ -91,6 +91,27 @@ Result<std::shared_ptr<dataplane::SendQueue>> Attachment::send_queue() {
     return send_queue_;
 }
 
+Result<std::shared_ptr<FeedPublisher::Impl>> Attachment::publish_feed(
+    const FeedPublisherOptions& options) {
+    if (feed_) return failure(std::errc::device_or_resource_busy);
+    const auto session = FeedPublisher::Impl::check(options);
+    if (!session) return tl::unexpected(session.error());
+    std::shared_ptr<FeedPublisher::Impl> feed;
+    try {
+        feed = std::make_shared<FeedPublisher::Impl>(options, *session,
+                                                     payload_capacity(port_.options()), now());
+    } catch (const std::exception&) {
+        return failure(std::errc::not_enough_memory);
+    }
+    if (!outlet_) {
+        if (const auto added = add_outlet(); !added) return tl::unexpected(added.error());
+    }
+    feed_ = std::move(feed);
+    seat().proxy->send(dataplane::SetFeed{.outlet = outlet_.get(), .feed = &feed_->source},
+                       [outlet = outlet_, feed = feed_](const Acknowledgement&) {});
+    return feed_;
+}
+
 Result<void> Attachment::add_outlet() {
     const auto& to = *plan_.sending;
     if (!to.destination.is_multicast()) {
@@ -108,7 +129,7 @@ Result<void> Attachment::add_outlet() {
         return failure(std::errc::invalid_argument);
     }
     if (!port_.take_outlet()) return failure(std::errc::no_buffer_space);
-    if (endpoints_.sender.source.call == nullptr) {
+    if (endpoints_.sender.source.call == nullptr && !sends_feed()) {
         send_queue_ = std::make_shared<dataplane::SendQueue>(endpoints_.sender.capacity,
                                                              payload_capacity(port_.options()));
     }
@@ -204,11 +225,12 @@ void Attachment::detach() {
         seat().proxy->send(
             dataplane::RemoveOutlet{.lane = seat().lane, .outlet = outlet_.get()},
             // The worker may still look at all of these until it says that it does not.
-            [outlet = outlet_, own = subscription_, queue = send_queue_,
+            [outlet = outlet_, own = subscription_, queue = send_queue_, feed = feed_,
              lent = endpoints_.lent](const Acknowledgement&) {});
         port_.give_outlet_back();
         if (send_queue_) send_queue_->close();
         send_queue_.reset();
+        if (feed_) feed_->closed.store(true, std::memory_order_relaxed);
         outlet_.reset();
     }
     if (subscription_) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <controlplane/attach_plan.h>
+#include <controlplane/feed_publisher_impl.h>
 #include <controlplane/port_context.h>
 #include <controlplane/receiver_impl.h>
 #include <controlplane/replicas.h>
@@ -53,7 +54,8 @@ public:
     }
     /// Whether the port has taken, or the worker dropped, all that the Sender was handed.
     [[nodiscard]] bool is_sent() const {
-        return send_queue_ == nullptr || send_queue_->in_flight() == 0;
+        return (send_queue_ == nullptr || send_queue_->in_flight() == 0) &&
+               (feed_ == nullptr || feed_->in_flight() == 0);
     }
     void set_scope(std::uint8_t scope, Held applied);
     void set_loopback(bool on, Held applied);
@@ -65,6 +67,10 @@ public:
     /// The queue to the worker. Most members never send: whoever also receives gets its way out
     /// with the first call. Errors: no_buffer_space, network_unreachable.
     [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
+    /// Begins the feed that this socket sends in place of datagrams; once. Errors: as send_queue(),
+    /// and device_or_resource_busy, invalid_argument, not_enough_memory.
+    [[nodiscard]] Result<std::shared_ptr<FeedPublisher::Impl>> publish_feed(
+        const FeedPublisherOptions& options);
     /// Where a session's data goes by unicast; null where it does not, or while not attached.
     [[nodiscard]] Replicas* replicas() const { return replicates() ? replicas_.get() : nullptr; }
     /// The counters of what is received; nothing while there is no reception.
@@ -81,6 +87,9 @@ private:
     [[nodiscard]] const Seat& seat() const { return port_.steering().seat(endpoints_.queue); }
     [[nodiscard]] dataplane::HeaderTemplate header() const;
     [[nodiscard]] dataplane::Route route() const;
+    [[nodiscard]] bool sends_feed() const {
+        return endpoints_.sender.framing == Framing::moldudp64;
+    }
     void subscribe();
     void subscribed(Instant at);
     void report(Instant in_place);
@@ -107,6 +116,7 @@ private:
     std::shared_ptr<dataplane::Outlet> outlet_;
     std::shared_ptr<Replicas> replicas_;  ///< of an outlet that has a replication
     std::shared_ptr<dataplane::SendQueue> send_queue_;
+    std::shared_ptr<FeedPublisher::Impl> feed_;
 };
 
 }  // namespace joinleaf::controlplane

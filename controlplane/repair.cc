@@ -52,16 +52,16 @@ RepairServer::Leaf& RepairServer::leaf_of(Ipv4Address address, Instant now) {
     return by_time_.front();
 }
 
-RepairAnswer RepairServer::serve(const History& history, const net::MoldSession& session,
-                                 Ipv4Address address, std::span<const std::byte> request,
-                                 std::span<std::byte> out, Instant now) {
+RepairAnswer RepairServer::serve(const dataplane::MessageLog& log, Ipv4Address address,
+                                 std::span<const std::byte> request, std::span<std::byte> out,
+                                 Instant now) {
     Leaf& leaf = leaf_of(address, now);
     RepairAnswer answer;
     if (leaf.quarantined_until && now < *leaf.quarantined_until) {
         answer.outcome = RepairOutcome::quarantined;
     } else {
         leaf.quarantined_until.reset();
-        answer = judge(history, session, leaf, request, out, now);
+        answer = judge(log, leaf, request, out, now);
         if (answer.outcome != RepairOutcome::answered) {
             if (leaf.patience.available(now) == 0) {
                 leaf.quarantined_until = now + options_.quarantine;
@@ -76,19 +76,19 @@ RepairAnswer RepairServer::serve(const History& history, const net::MoldSession&
     return answer;
 }
 
-RepairAnswer RepairServer::judge(const History& history, const net::MoldSession& session,
-                                 Leaf& leaf, std::span<const std::byte> bytes,
-                                 std::span<std::byte> out, Instant now) {
-    const auto request = net::parse_mold_request(bytes, &session);
+RepairAnswer RepairServer::judge(const dataplane::MessageLog& log, Leaf& leaf,
+                                 std::span<const std::byte> bytes, std::span<std::byte> out,
+                                 Instant now) {
+    const auto known = log.known();
+    const auto request = net::parse_mold_request(bytes, &known.session);
     if (!request) {
         return {.outcome = request.error() == net::MoldError::other_session
                                ? RepairOutcome::other_session
                                : RepairOutcome::malformed};
     }
-    const dataplane::SequenceRange known = history.range();
-    if (request->sequence >= known.end) return {.outcome = RepairOutcome::not_yet};
-    if (request->sequence < known.first) {
-        return {.outcome = RepairOutcome::too_old, .history_begins = known.first};
+    if (request->sequence >= known.range.end) return {.outcome = RepairOutcome::not_yet};
+    if (request->sequence < known.range.first) {
+        return {.outcome = RepairOutcome::too_old, .history_begins = known.range.first};
     }
     const bool was_answered = request->sequence >= leaf.answered.first &&
                               request->sequence < leaf.answered.end &&
@@ -101,13 +101,14 @@ RepairAnswer RepairServer::judge(const History& history, const net::MoldSession&
     const auto room = out.first(std::min(out.size(), options_.capacity));
     std::size_t octets = 0;
     const std::uint16_t count =
-        history.copy(request->sequence, std::min(request->count, net::kMoldMaxCount),
-                     room.subspan(net::kMoldHeaderSize), octets);
-    // A message that no answer holds is as good as gone.
+        log.copy(known, request->sequence, std::min(request->count, net::kMoldMaxCount),
+                 room.subspan(net::kMoldHeaderSize), octets);
+    // It has given way meanwhile; and a message that no answer holds is as good as gone.
     if (count == 0) {
-        return {.outcome = RepairOutcome::too_old, .history_begins = request->sequence + 1};
+        return {.outcome = RepairOutcome::too_old,
+                .history_begins = std::max(log.range().first, request->sequence + 1)};
     }
-    net::emit_mold_header(session, request->sequence, count, room.data());
+    net::emit_mold_header(known.session, request->sequence, count, room.data());
     octets += net::kMoldHeaderSize;
     leaf.octets.consume(octets);
     octets_.consume(octets);

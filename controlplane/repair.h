@@ -2,7 +2,7 @@
 // Pure: requests and time in, one packet out; no socket, no clock.
 #pragma once
 
-#include <controlplane/history.h>
+#include <dataplane/message_log.h>
 #include <dataplane/pacer.h>
 #include <joinleaf/address.h>
 #include <joinleaf/clock.h>
@@ -83,7 +83,7 @@ public:
 
     /// One datagram from `leaf`; the answer is written to `out`, at least net::kMoldHeaderSize
     /// octets, and is one packet with as many messages as fit.
-    RepairAnswer serve(const History& history, const net::MoldSession& session, Ipv4Address leaf,
+    RepairAnswer serve(const dataplane::MessageLog& log, Ipv4Address leaf,
                        std::span<const std::byte> request, std::span<std::byte> out, Instant now);
 
     [[nodiscard]] bool is_quarantined(Ipv4Address leaf, Instant now) const;
@@ -105,7 +105,7 @@ private:
     using Leaves = std::list<Leaf>;  // the one that asked last is in front
 
     Leaf& leaf_of(Ipv4Address address, Instant now);
-    RepairAnswer judge(const History& history, const net::MoldSession& session, Leaf& leaf,
+    RepairAnswer judge(const dataplane::MessageLog& log, Leaf& leaf,
                        std::span<const std::byte> request, std::span<std::byte> out, Instant now);
 
     RepairOptions options_;

@@ -302,6 +302,13 @@ Result<Sender> Socket::sender() {
     return Sender(std::make_shared<Sender::Impl>(std::move(*queue), impl_->socket->port_pools()));
 }
 
+Result<FeedPublisher> Socket::feed_publisher(const FeedPublisherOptions& options) {
+    if (!impl_) return failure(std::errc::not_a_socket);
+    auto feed = impl_->core->call([&] { return impl_->socket->publish_feed(options); });
+    if (!feed) return tl::unexpected(feed.error());
+    return FeedPublisher(std::move(*feed));
+}
+
 Result<Instant> Socket::connected_at() const {
     if (!impl_) return failure(std::errc::not_a_socket);
     return impl_->core->call([&] { return impl_->socket->connected_at(); });

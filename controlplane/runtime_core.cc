@@ -345,10 +345,22 @@ Result<std::shared_ptr<SocketCore>> RuntimeCore::open(const SocketOptions& optio
     if (!running_ || stopping_) return failure(std::errc::network_down);
     if (auto checked = check_roles(options); !checked) return tl::unexpected(checked.error());
     if (options.port >= ports_.size()) return failure(std::errc::invalid_argument);
+    const bool is_root =
+        options.scheme.control == Plane::rooted && options.control_role == ControlRole::root;
+    const bool sends_feed = options.sender.framing == Framing::moldudp64 ||
+                            (is_root && options.admission.session.framing == Framing::moldudp64);
+    if (sends_feed && options.sender.source.call != nullptr) {
+        return failure(std::errc::invalid_argument);
+    }
     const auto queue = home_queue(options);
     if (!queue) return tl::unexpected(queue.error());
     SocketOptions placed = options;
     placed.queue = *queue;
+    // A root's session and its sender say the same.
+    if (sends_feed) {
+        placed.sender.framing = Framing::moldudp64;
+        if (is_root) placed.admission.session.framing = Framing::moldudp64;
+    }
     if (options.scheme.control == Plane::rooted) return open_rooted(placed, std::move(ready));
     auto socket = std::make_shared<NonrootedSocket>(next_id(), placed, *ports_[options.port]);
     adopt(socket);

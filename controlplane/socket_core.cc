@@ -210,15 +210,29 @@ Result<void> SocketCore::select(std::shared_ptr<EventQueue::Impl> queue, EventMa
     return {};
 }
 
-Result<std::shared_ptr<dataplane::SendQueue>> SocketCore::send_queue() {
+Result<void> SocketCore::may_send() const {
     if (state_ == State::closed) return failure(std::errc::not_a_socket);
     if (state_ != State::joined || !attachment_ || !attachment_->sends()) {
         return failure(std::errc::not_connected);
     }
-    if (options_.sender.source.call != nullptr) {
+    return {};
+}
+
+Result<std::shared_ptr<dataplane::SendQueue>> SocketCore::send_queue() {
+    if (auto able = may_send(); !able) return tl::unexpected(able.error());
+    if (options_.sender.source.call != nullptr || options_.sender.framing != Framing::datagram) {
         return failure(std::errc::operation_not_supported);
     }
     return attachment_->send_queue();
+}
+
+Result<std::shared_ptr<FeedPublisher::Impl>> SocketCore::publish_feed(
+    const FeedPublisherOptions& options) {
+    if (auto able = may_send(); !able) return tl::unexpected(able.error());
+    if (options_.sender.framing != Framing::moldudp64) {
+        return failure(std::errc::operation_not_supported);
+    }
+    return attachment_->publish_feed(options);
 }
 
 Result<Instant> SocketCore::connected_at() const {

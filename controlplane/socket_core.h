@@ -79,6 +79,8 @@ public:
     Result<void> select(std::shared_ptr<EventQueue::Impl> queue, EventMask mask);
     /// The first call gives a socket that also receives its way out.
     [[nodiscard]] Result<std::shared_ptr<dataplane::SendQueue>> send_queue();
+    [[nodiscard]] Result<std::shared_ptr<FeedPublisher::Impl>> publish_feed(
+        const FeedPublisherOptions& options);
     [[nodiscard]] Result<Instant> connected_at() const;
 
     /// A join whose report has not left fails: who waits for it must not wait for the cable.
@@ -142,6 +144,7 @@ protected:
 
 private:
     void wake_request_waiters();
+    [[nodiscard]] Result<void> may_send() const;
 
     SocketId id_;
     SocketOptions options_;

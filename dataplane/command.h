@@ -58,6 +58,11 @@ struct ReplaceHeader {
     const HeaderTemplate* header;
     Route route;
 };
+/// An outlet that has had no payloads yet gets them from there.
+struct SetFeed {
+    Outlet* outlet;
+    FeedSource* feed;
+};
 /// A destination of an outlet with a replication, new or another in its place. Copied by the
 /// worker; `header` may go once this is acknowledged, and datagrams taken from then on go there.
 struct PutReplica {
@@ -89,8 +94,8 @@ struct TransmitFrame {
 struct Command {
     std::uint64_t token = 0;
     std::variant<AddReceiveQueue, RemoveReceiveQueue, AddSubscription, RemoveSubscription,
-                 ReplaceFilter, SetLoopback, AddOutlet, RemoveOutlet, ReplaceHeader, PutReplica,
-                 RemoveReplica, ReplaceRecording, TransmitFrame>
+                 ReplaceFilter, SetLoopback, AddOutlet, RemoveOutlet, ReplaceHeader, SetFeed,
+                 PutReplica, RemoveReplica, ReplaceRecording, TransmitFrame>
         what{};
 };
 static_assert(std::is_trivially_copyable_v<Command>);

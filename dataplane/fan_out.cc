@@ -29,7 +29,7 @@ std::uint32_t drop_oversized(Lane& lane, Outlet& outlet, std::span<Filled> paylo
     }
     const auto oversized = static_cast<std::uint32_t>(payloads.size() - fit);
     lane.tally.drop(DropReason::oversized, oversized);
-    if (outlet.queue != nullptr) outlet.queue->complete(oversized);
+    outlet.complete(oversized);
     return fit;
 }
 
@@ -61,16 +61,17 @@ std::uint32_t fill_spares(Lane& lane, std::uint32_t limit, std::uint32_t capacit
     return limit;
 }
 
-// Most turns of a source that has nothing to say end here, so what is offered to it is kept ready.
-std::uint32_t from_source(Lane& lane, Outlet& outlet, std::uint32_t limit, Payloads& burst,
-                          Instant now) noexcept {
+// Offers empty buffers to `source`, which fills those that it has payloads for. Most turns of a
+// source that has nothing to say end here, so what is offered to it is kept ready.
+template <class Source>
+std::uint32_t from_source(Lane& lane, const Outlet& outlet, std::uint32_t limit, Payloads& burst,
+                          const Source& source) noexcept {
     limit = fill_spares(lane, limit, outlet.payload_capacity);
     if (limit == 0) return 0;
     // The newest spares are handed out first, so that what is left stays at the front.
     const std::uint32_t base = lane.spare_count - limit;
     const std::span<SendBuffer> offered(lane.offered.data() + base, limit);
-    const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(
-        outlet.inline_source.call(outlet.inline_source.context, offered, now), limit));
+    const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(source(offered), limit));
     if (n == 0) return 0;
     for (std::uint32_t i = 0; i < n; ++i) burst[i] = {lane.spare[base + i], offered[i].length};
     const std::uint32_t left = limit - n;
@@ -78,6 +79,22 @@ std::uint32_t from_source(Lane& lane, Outlet& outlet, std::uint32_t limit, Paylo
     std::copy_n(lane.offered.begin() + base + n, left, lane.offered.begin() + base);
     lane.spare_count -= n;
     return n;
+}
+
+std::uint32_t from_feed(Lane& lane, Outlet& outlet, std::uint32_t limit, Payloads& burst,
+                        Instant now) noexcept {
+    FeedSource& feed = *outlet.feed;
+    if (!feed.due(now)) return 0;
+    return from_source(lane, outlet, limit, burst,
+                       [&](std::span<SendBuffer> offered) { return feed.fill(offered, now); });
+}
+
+std::uint32_t from_application(Lane& lane, Outlet& outlet, std::uint32_t limit, Payloads& burst,
+                               Instant now) noexcept {
+    const InlineSource source = outlet.inline_source;
+    return from_source(lane, outlet, limit, burst, [&](std::span<SendBuffer> offered) {
+        return source.call(source.context, offered, now);
+    });
 }
 
 enum class UdpChecksum { none, offload };
@@ -155,7 +172,7 @@ void keep_here(Lane& lane, Outlet& outlet, std::span<const Filled> payloads, Ins
         lane.tally.drop(kWhy, payloads.size());
     }
     for (const auto& payload : payloads) dpdk::free(payload.packet);
-    if (outlet.queue != nullptr) outlet.queue->complete(payloads.size());
+    outlet.complete(payloads.size());
 }
 
 }  // namespace
@@ -173,9 +190,14 @@ std::uint32_t take_payloads(Lane& lane, Outlet& outlet, Instant now, Payloads& p
     const std::uint32_t limit =
         outlet.pacer.allowance(now, wanted, octets_on_wire(header_size + outlet.payload_capacity));
     if (limit == 0) return 0;
-    const std::uint32_t n = outlet.inline_source.call != nullptr
-                                ? from_source(lane, outlet, limit, payloads, now)
-                                : from_queue(lane, outlet, limit, payloads);
+    std::uint32_t n = 0;
+    if (outlet.queue != nullptr) {
+        n = from_queue(lane, outlet, limit, payloads);
+    } else if (outlet.feed != nullptr) {
+        n = from_feed(lane, outlet, limit, payloads, now);
+    } else if (outlet.inline_source.call != nullptr) {
+        n = from_application(lane, outlet, limit, payloads, now);
+    }
     if (outlet.pacer.is_limited()) {
         std::uint64_t octets = 0;
         for (std::uint32_t i = 0; i < n; ++i)

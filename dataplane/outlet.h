@@ -4,6 +4,7 @@
 #include <dataplane/counters.h>
 #include <dataplane/dpdk/mempool.h>
 #include <dataplane/dpdk/packet.h>
+#include <dataplane/feed_source.h>
 #include <dataplane/group_table.h>
 #include <dataplane/header_template.h>
 #include <dataplane/pacer.h>
@@ -74,8 +75,10 @@ struct Outlet {
     Ipv4Address source;
     std::uint16_t source_port = 0;
     std::uint32_t payload_capacity = 0;
+    // Where payloads come from; where none is set, there are none.
+    SendQueue* queue = nullptr;
     InlineSource inline_source{};
-    SendQueue* queue = nullptr;         ///< used when there is no inline source
+    FeedSource* feed = nullptr;         ///< set by command
     const Subscription* own = nullptr;  ///< the same socket's receiving side, if it has one
     /// Set where a datagram goes to many destinations; `header` then only tells the size of theirs.
     std::unique_ptr<Replication> replication;
@@ -93,6 +96,12 @@ struct Outlet {
 
     // Written by the worker, read by anyone.
     std::atomic<std::uint64_t> sent{0};
+
+    /// Worker. The next `n` datagrams that were taken have left, or were dropped.
+    void complete(std::size_t n) noexcept {
+        if (queue != nullptr) queue->complete(n);
+        if (feed != nullptr) feed->complete(n);
+    }
 };
 
 }  // namespace joinleaf::dataplane

@@ -213,7 +213,7 @@ std::uint32_t replicate(Lane& lane, Outlet& outlet, Instant now) noexcept {
         const bool has_frames = outlet.first != outlet.end;
         if (has_frames) moved += transmit(lane, outlet, now);
         if (outlet.first != outlet.end) break;  // the port is full
-        if (outlet.queue != nullptr) outlet.queue->complete(std::exchange(work.finished, 0));
+        outlet.complete(std::exchange(work.finished, 0));
         if (!has_frames) break;
     }
     return moved;
@@ -230,7 +230,7 @@ void abandon(Lane& lane, Outlet& outlet) noexcept {
             lane.tally.drop(DropReason::sender_closed, n);
         } while (n == headers.size());
     }
-    if (outlet.queue != nullptr) outlet.queue->complete(std::exchange(work.finished, 0));
+    outlet.complete(std::exchange(work.finished, 0));
 }
 
 }  // namespace joinleaf::dataplane

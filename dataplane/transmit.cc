@@ -25,7 +25,7 @@ void took_something(Lane& lane) noexcept {
 
 // Where a datagram goes out as one frame, its frame's end is its own.
 void complete(Outlet& outlet, std::uint32_t frames) noexcept {
-    if (outlet.queue != nullptr && !outlet.replication) outlet.queue->complete(frames);
+    if (!outlet.replication) outlet.complete(frames);
 }
 
 void drop_frames(Lane& lane, std::span<dpdk::Packet* const> frames, DropReason why,

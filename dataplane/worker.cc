@@ -162,11 +162,14 @@ void Worker::apply(const Command& command, Instant now) noexcept {
                 c.outlet->header = *c.header;
                 c.outlet->route = c.route;
             },
+            [&](const SetFeed& c) { c.outlet->feed = c.feed; },
             [&](const PutReplica& c) {
                 c.outlet->replication->destinations.put(c.slot, *c.header, c.resolved);
             },
             [&](const RemoveReplica& c) { c.outlet->replication->destinations.remove(c.slot); },
-            [&](const ReplaceRecording& c) { lanes_[c.lane]->recorder.recording().replace(*c.fresh, c.after); },
+            [&](const ReplaceRecording& c) {
+                lanes_[c.lane]->recorder.recording().replace(*c.fresh, c.after);
+            },
             [&](const TransmitFrame& c) {
                 Lane& lane = *lanes_[c.lane];
                 if (lane.control_count < Lane::kControlSlots) {

@@ -70,6 +70,9 @@ constexpr std::array<Entry, kDropReasonCount> kEntries{{
     {DropReason::no_leaf, "no_leaf",
      "nobody was in the session when this was to be sent to each of its leaves; wait for leaves "
      "first (--wait-leaves), or do not mind"},
+    {DropReason::line_queue_full, "line_queue_full",
+     "another port that sends the same feed takes it more slowly, or not at all; look at that "
+     "port's link and what else it sends"},
 }};
 
 constexpr bool in_order() {

@@ -1,10 +1,11 @@
-// What a sequenced feed costs: packing at the root; reading and arbitration at the leaf, line by
-// line. `per_message` and `per_packet` are the times to look at; no NIC, no EAL.
+// What a sequenced feed costs: publishing and packing at the root; reading and arbitration at the
+// leaf, line by line. `per_message` and `per_packet` are the times to look at; no NIC, no EAL.
 #include <benchmark/benchmark.h>
-#include <controlplane/history.h>
 #include <dataplane/feed.h>
-#include <dataplane/pack.h>
+#include <dataplane/feed_source.h>
+#include <dataplane/message_log.h>
 
+#include <cstdlib>
 #include <memory>
 #include <random>
 #include <vector>
@@ -26,21 +27,42 @@ void count(benchmark::State& state, std::size_t messages, std::size_t packets) {
     state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(messages));
 }
 
+// Publishes packet by packet.
+class Root {
+public:
+    explicit Root(std::size_t length) : message_(length) {}
+    [[nodiscard]] std::size_t per_packet() const {
+        return (kPayload - net::kMoldHeaderSize) / (net::kMoldLengthSize + message_.size());
+    }
+    std::span<const std::byte> next_packet(std::byte* to) {
+        for (std::size_t i = per_packet(); i > 0; --i) {
+            if (!log_.append(message_)) std::abort();
+        }
+        log_.commit();
+        source_.end_of_burst();
+        SendBuffer buffer{.data = to, .capacity = kPayload};
+        if (source_.fill({&buffer, 1}, kStart) != 1) std::abort();
+        source_.complete(1);
+        return {to, buffer.length};
+    }
+
+private:
+    std::vector<std::byte> message_;
+    MessageLog log_{kSession, 1 << 16, 1 << 22};
+    FeedSource source_{{.capacity = kPayload}, log_, kStart};
+};
+
 // Full packets in buffers as a pool hands them out: more than a first-level cache holds.
 class Packets {
 public:
     static constexpr std::size_t kCount = 1024;
 
     explicit Packets(std::size_t length) : memory_(kCount * kSpace) {
-        Packer packer({}, kSession, kStart);
-        const std::vector<std::byte> message(length);
+        Root root(length);
+        per_packet_ = root.per_packet();
         for (std::size_t i = 0; i < kCount; ++i) {
-            packer.attach({&memory_[i * kSpace], kPayload});
-            while (packer.publish(message, kStart) == Packer::Added::yes) {
-            }
-            packets_.push_back(packer.take(kStart));
+            packets_.push_back(root.next_packet(&memory_[i * kSpace]));
         }
-        per_packet_ = net::parse_mold(packets_.front())->messages.size();
     }
     [[nodiscard]] std::size_t per_packet() const { return per_packet_; }
     [[nodiscard]] std::span<const std::byte> operator[](std::size_t i) const {
@@ -61,20 +83,15 @@ private:
 };
 
 void pack(benchmark::State& state) {
-    const std::vector<std::byte> message(static_cast<std::size_t>(state.range(0)));
-    const std::size_t per_packet = Packets(message.size()).per_packet();
+    Root root(static_cast<std::size_t>(state.range(0)));
     std::vector<std::byte> memory(Packets::kCount * 2048);
-    Packer packer({}, kSession, kStart);
     std::size_t at = 0;
     for (auto _ : state) {
-        packer.attach({&memory[at], kPayload});
+        benchmark::DoNotOptimize(root.next_packet(&memory[at]).data());
         at = (at + 2048) % memory.size();
-        while (packer.publish(message, kStart) == Packer::Added::yes) {
-        }
-        benchmark::DoNotOptimize(packer.take(kStart).data());
         benchmark::ClobberMemory();
     }
-    count(state, per_packet, 1);
+    count(state, root.per_packet(), 1);
 }
 BENCHMARK(pack)->ArgName("message")->Arg(40)->Arg(200);
 
@@ -137,19 +154,19 @@ BENCHMARK_CAPTURE(arbitrate, one_line, 1, false)->ArgName("message")->Arg(40)->A
 BENCHMARK_CAPTURE(arbitrate, two_lines, 2, false)->ArgName("message")->Arg(40)->Arg(200);
 BENCHMARK_CAPTURE(arbitrate, two_lines_one_loses, 2, true)->ArgName("message")->Arg(40)->Arg(200);
 
-// What a root pays for being able to send again.
-void keep_history(benchmark::State& state) {
+// What a leaf pays for being able to send again.
+void keep_log(benchmark::State& state) {
     Packets packets(static_cast<std::size_t>(state.range(0)));
-    controlplane::History history(1 << 16, 1 << 23);
+    MessageLog log(kSession, 1 << 16, 1 << 23);
     std::size_t i = 0;
     std::uint64_t next = 1;
     for (auto _ : state) {
-        history.append(next, net::parse_mold(packets[i++])->messages);
+        log.append(next, net::parse_mold(packets[i++])->messages);
         next += packets.per_packet();
     }
     count(state, packets.per_packet(), 1);
 }
-BENCHMARK(keep_history)->ArgName("message")->Arg(40)->Arg(200);
+BENCHMARK(keep_log)->ArgName("message")->Arg(40)->Arg(200);
 
 void record_a_latency(benchmark::State& state) {
     Histogram histogram;

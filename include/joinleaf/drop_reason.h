@@ -35,6 +35,7 @@ enum class DropReason : std::uint8_t {
     unresolved_neighbour,
     sender_closed,
     no_leaf,
+    line_queue_full,
 
     kCount,  ///< not a reason: how many there are
 };

@@ -4,6 +4,7 @@
 
 #include <joinleaf/address.h>
 #include <joinleaf/clock.h>
+#include <joinleaf/session.h>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -48,6 +49,10 @@ struct SenderOptions {
     bool udp_checksum = true;
     /// When set, the worker asks this for payloads and the queue is not used.
     InlineSource source{};
+    /// What the datagrams are. With moldudp64 the socket sends a sequenced feed, by a FeedPublisher
+    /// (Socket::feed_publisher) in place of the Sender; there is no `source` then. A root whose
+    /// session says so (SessionOffer::framing) need not say it here again.
+    Framing framing = Framing::datagram;
 };
 
 /// A socket's queue to the worker. One thread at a time; no call locks or enters the kernel.

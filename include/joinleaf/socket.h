@@ -89,6 +89,9 @@ struct JoinOptions {
     SourceFilter sources = SourceFilter::any();
 };
 
+class FeedPublisher;
+struct FeedPublisherOptions;
+
 /// A handle; copies name the same socket. All functions may be called from any thread and are
 /// carried out by the control thread; those that return Result wait for its answer. The socket
 /// closes with close() or when the last handle is gone.
@@ -166,8 +169,15 @@ public:
     Result<void> select(const EventQueue& queue, EventMask mask = kAllEvents);
 
     /// The queue to the worker. One per socket. Errors: not_connected before a join that may send,
-    /// no_buffer_space (too many senders on the port), operation_not_supported (an inline source).
+    /// no_buffer_space (too many senders on the port), operation_not_supported (an inline source,
+    /// or a sequenced feed).
     Result<Sender> sender();
+    /// The sequenced feed that a socket of framing moldudp64 sends in place of datagrams. It begins
+    /// with this call, with a heartbeat. Once per socket. Errors: not_connected before a join that
+    /// may send, operation_not_supported (another framing), device_or_resource_busy (it has one),
+    /// invalid_argument (options), not_enough_memory, no_buffer_space (too many senders on a port,
+    /// or fewer buffers than the ports of all lines may hold at a time).
+    Result<FeedPublisher> feed_publisher(const FeedPublisherOptions& options);
 
     /// When the join completed: the time stamp of the burst that carried the report (M7).
     [[nodiscard]] Result<Instant> connected_at() const;

@@ -1,7 +1,7 @@
-// Packing, arbitration, recovery and history run in the memory that their constructors took.
-#include <controlplane/history.h>
+// Packing, arbitration, recovery and the log run in the memory that their constructors took.
 #include <dataplane/feed.h>
-#include <dataplane/pack.h>
+#include <dataplane/feed_source.h>
+#include <dataplane/message_log.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -33,8 +33,8 @@ TEST(Allocation, NothingIsAllocatedAfterTheStart) {
     std::vector<std::byte> memory(kPackets * kSize);
     std::array<std::byte, kSize> answer{};
     const auto session = net::MoldSession::from("S1").value();
-    Packer packer({.capacity = kSize}, session, kStart);
-    controlplane::History history(1000, 100'000);
+    MessageLog log(session, 1000, 100'000);
+    FeedSource source({.capacity = kSize}, log, kStart);
     Feed feed({.arbiter = {.policy = GapPolicy::deliver_late, .window = 64},
                .recovery = {.deadline = std::chrono::milliseconds(2)}},
               1);
@@ -51,20 +51,23 @@ TEST(Allocation, NothingIsAllocatedAfterTheStart) {
 
     const std::size_t before = allocations;
     for (std::size_t i = 0; i < kPackets; ++i, now += std::chrono::microseconds(50)) {
-        packer.attach({&memory[i * kSize], kSize});
-        for (int n = 0; n < 5; ++n) packer.publish(message, now);
-        const auto packet = packer.take(now);
-        history.append(net::parse_mold(packet)->sequence, net::parse_mold(packet)->messages);
-        void* const handle = &memory[i * kSize];
+        for (int n = 0; n < 5; ++n) ASSERT_TRUE(log.append(message));
+        log.commit();
+        source.end_of_burst();
+        SendBuffer buffer{.data = &memory[i * kSize], .capacity = kSize};
+        ASSERT_EQ(source.fill({&buffer, 1}, now), 1u);
+        source.complete(1);
+        const std::span<const std::byte> packet(buffer.data, buffer.length);
+        void* const handle = buffer.data;
         if (i % 7 != 3 && i % 500 > 20) feed.arrive(0, packet, handle, now);
         if (i % 5 != 1 && i % 500 > 20) feed.arrive(1, packet, handle, now);
         take();
         const auto request = feed.advance(now);
         take();
-        if (!request || i % 10 == 0 || request->sequence < history.range().first) continue;
+        if (!request || i % 10 == 0 || request->sequence < log.range().first) continue;
         std::size_t octets = 0;
-        const auto count = history.copy(request->sequence, request->count,
-                                        std::span(answer).subspan(net::kMoldHeaderSize), octets);
+        const auto count = log.copy(log.known(), request->sequence, request->count,
+                                    std::span(answer).subspan(net::kMoldHeaderSize), octets);
         net::emit_mold_header(session, request->sequence, count, answer.data());
         feed.arrive(Arbiter::kRepair, std::span(answer).first(net::kMoldHeaderSize + octets),
                     answer.data(), now);

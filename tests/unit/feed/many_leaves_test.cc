@@ -31,7 +31,7 @@ protected:
     }
     void publish(bool is_lost) {
         const auto& bytes = packets.emplace_back(test::mold_packet("S1", next, kMessages));
-        history.append(next, net::parse_mold(bytes)->messages);
+        log.append(next, net::parse_mold(bytes)->messages);
         next += kMessages;
         for (auto& leaf : leaves) {
             if (!is_lost) leaf->arrive(0, bytes, nullptr, now);
@@ -61,8 +61,7 @@ protected:
     void serve(std::uint32_t leaf, const net::MoldRequest& request) {
         std::vector<std::byte> bytes(net::kMoldHeaderSize), out(1472);
         net::emit_mold_request(request, bytes.data());
-        const auto answer = server->serve(history, net::MoldSession::from("S1").value(),
-                                          Ipv4Address(0x0a000001 + leaf), bytes, out, now);
+        const auto answer = server->serve(log, Ipv4Address(0x0a000001 + leaf), bytes, out, now);
         busiest = std::max(busiest, ++asked_at[(now - kStart) / 100us]);
         if (answer.packet.empty()) return;
         out.resize(answer.packet.size());
@@ -77,7 +76,7 @@ protected:
     std::uint64_t busiest = 0;
     std::uint64_t next = 1;
     std::uint64_t gaps = 0;
-    History history{1 << 16, 1 << 20};
+    dataplane::MessageLog log{net::MoldSession::from("S1").value(), 1 << 16, 1 << 20};
     std::optional<RepairServer> server{std::in_place, RepairOptions{}, kStart};
 };
 

@@ -26,7 +26,7 @@ protected:
 
     void publish(std::uint64_t first, std::uint16_t count) {
         const auto bytes = test::mold_packet("S1", first, count);
-        history.append(first, net::parse_mold(bytes)->messages);
+        log.append(first, net::parse_mold(bytes)->messages);
     }
     void use(RepairOptions options) { server = RepairServer(options, kStart); }
     RepairAnswer ask(std::uint64_t sequence, std::uint16_t count, Ipv4Address leaf = kLeaf,
@@ -37,12 +37,11 @@ protected:
         return ask_octets(request, leaf);
     }
     RepairAnswer ask_octets(std::span<const std::byte> request, Ipv4Address leaf = kLeaf) {
-        return server.serve(history, net::MoldSession::from("S1").value(), leaf, request, out_,
-                            now);
+        return server.serve(log, leaf, request, out_, now);
     }
 
     Instant now = kStart;
-    History history{512, 1 << 20};
+    dataplane::MessageLog log{net::MoldSession::from("S1").value(), 512, 1 << 20};
     RepairServer server{{}, kStart};
 
 private:
@@ -72,10 +71,12 @@ TEST_F(Repair, WhatIsNotPublishedYetIsNotAnswered) {
 }
 
 TEST_F(Repair, WhatIsTooOldIsRefusedAndToldWhereTheHistoryBegins) {
-    const auto answer = ask(488, 5);
+    const std::uint64_t begins = log.range().first;
+    ASSERT_GT(begins, 480u);
+    const auto answer = ask(begins - 1, 5);
     EXPECT_EQ(answer.outcome, too_old);
-    EXPECT_EQ(answer.history_begins, 489u);
-    EXPECT_EQ(ask(489, 1).outcome, answered);
+    EXPECT_EQ(answer.history_begins, begins);
+    EXPECT_EQ(ask(begins, 1).outcome, answered);
     EXPECT_EQ(server.count(too_old), 1u);
 }
 

@@ -186,10 +186,9 @@ void Simulation::leaf_turns(Leaf& leaf) {
 }
 
 void Simulation::serve(Leaf& leaf, const Bytes& request) {
-    if (!packer_) return;  // the root is dead
+    if (!source_) return;  // the root is dead
     std::vector<std::byte> out(kCapacity);
-    const auto answer =
-        server_->serve(history_, session_name(session_), leaf.address, *request, out, now_);
+    const auto answer = server_->serve(*log_, leaf.address, *request, out, now_);
     tell(fmt::format("repair: {}", name(answer.outcome)));
     if (answer.history_begins != 0) {
         const auto session = session_name(session_);
@@ -209,11 +208,13 @@ void Simulation::serve(Leaf& leaf, const Bytes& request) {
 void Simulation::start_root() {
     ++session_;
     tell(fmt::format("root starts S{}", session_));
-    packer_.emplace(dataplane::PackOptions{.capacity = kCapacity,
+    source_.reset();
+    log_ = std::make_unique<dataplane::MessageLog>(
+        session_name(session_), theme_ == Theme::anything ? 256 : 1 << 16, 1 << 18);
+    source_.emplace(dataplane::PackOptions{.capacity = kCapacity,
                                            .flush_at = chance_.percent(50) ? 100u : 0u,
                                            .delay = chance_.between(0us, 500us)},
-                    session_name(session_), now_);
-    history_.clear();
+                    *log_, now_);
     controlplane::RepairOptions options{.capacity = kCapacity};
     if (theme_ == Theme::anything && chance_.percent(30)) {
         options.leaf_octets_per_second = 20'000;
@@ -227,43 +228,35 @@ void Simulation::start_root() {
 
 void Simulation::kill_root() {
     tell("root is killed");
-    packer_.reset();
+    source_.reset();
     at(chance_.between(1us, 2s), [this] { start_root(); });
 }
 
 void Simulation::publish_some() {
-    if (!packer_) return;
+    if (!source_) return;
     for (std::size_t n = chance_.below(30); n > 0; --n) {
-        const auto message = message_of(session_, packer_->next_sequence());
-        for (;;) {
-            if (!packer_->has_buffer()) {
-                buffer_.resize(kCapacity);
-                packer_->attach(buffer_);
-            }
-            const auto added = packer_->publish(message, now_);
-            if (added == dataplane::Packer::Added::yes) break;
-            demand(added == dataplane::Packer::Added::no_room, "a message is refused");
-            packer_->end_of_burst();
-            root_turns();
-        }
+        const auto message = message_of(session_, log_->next_sequence());
+        demand(log_->append(message), "a message is refused");
+        // The worker looks now and then, whatever the application is at.
+        if (chance_.percent(30)) log_->commit();
+        if (chance_.percent(10)) root_turns();
     }
-    if (chance_.percent(50)) packer_->end_of_burst();
+    log_->commit();
+    if (chance_.percent(50)) source_->end_of_burst();
     root_turns();
 }
 
 void Simulation::root_turns() {
-    if (!packer_) return;
-    while (packer_->due(now_)) {
-        if (!packer_->has_buffer()) {
-            buffer_.resize(kCapacity);
-            packer_->attach(buffer_);
-        }
-        const auto datagram = packer_->take(now_);
-        const auto packet = net::parse_mold(datagram);
-        if (packet) history_.append(packet->sequence, packet->messages);
-        send(std::make_shared<const std::vector<std::byte>>(datagram.begin(), datagram.end()));
+    if (!source_) return;
+    while (source_->due(now_)) {
+        std::vector<std::byte> datagram(kCapacity);
+        SendBuffer buffer{.data = datagram.data(), .capacity = kCapacity};
+        demand(source_->fill({&buffer, 1}, now_) == 1, "what is due is not there");
+        source_->complete(1);
+        datagram.resize(buffer.length);
+        send(std::make_shared<const std::vector<std::byte>>(std::move(datagram)));
     }
-    if (const auto next = packer_->next_deadline()) {
+    if (const auto next = source_->next_deadline(now_)) {
         wake_at(root_wake_, *next, [this] { root_turns(); });
     }
 }
@@ -274,8 +267,7 @@ Simulation::Simulation(std::uint64_t seed, std::ostream* trace)
     : chance_(seed),
       trace_(trace),
       theme_(static_cast<Theme>(chance_.below(4))),
-      line_count_(theme_ == Theme::one_line_loses ? 2 : 1 + chance_.below(3)),
-      history_(theme_ == Theme::anything ? 256 : 1 << 16, 1 << 20) {}
+      line_count_(theme_ == Theme::one_line_loses ? 2 : 1 + chance_.below(3)) {}
 
 void Simulation::tell(const std::string& what) {
     if (trace_ == nullptr) return;
@@ -401,8 +393,9 @@ void Simulation::run() {
     calm_ = true;
     for (const auto& leaf : leaves_)
         leaf->to_server.loss_percent = leaf->from_server.loss_percent = 0;
-    demand(packer_.has_value(), "the root does not come back");
-    packer_->end(now_);
+    demand(source_.has_value(), "the root does not come back");
+    source_->end();
+    root_turns();
     root_turns();
     run_for(60s);
     check_end();
@@ -413,9 +406,9 @@ void Simulation::check_end() {
         const Arbiter& arbiter = leaf->feed.arbiter();
         if (arbiter.is_stopped()) continue;
         demand(leaf->has_session && leaf->session == session_, "a leaf is in another session");
-        if (leaf->expected <= packer_->next_sequence()) {
+        if (leaf->expected <= log_->next_sequence()) {
             demand(leaf->ended, "a leaf has not come to the end");
-            demand(leaf->expected == packer_->next_sequence(), "a leaf ends elsewhere");
+            demand(leaf->expected == log_->next_sequence(), "a leaf ends elsewhere");
         }
         demand(arbiter.held() == 0 && !arbiter.hole(), "something is still missing");
         const std::uint64_t lost = lost_on_all_[leaf.get()];

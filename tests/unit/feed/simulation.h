@@ -4,7 +4,8 @@
 
 #include <controlplane/repair.h>
 #include <dataplane/feed.h>
-#include <dataplane/pack.h>
+#include <dataplane/feed_source.h>
+#include <dataplane/message_log.h>
 
 #include <functional>
 #include <map>
@@ -125,10 +126,9 @@ private:
     bool calm_ = false;
 
     unsigned session_ = 0;
-    std::optional<dataplane::Packer> packer_;
-    std::vector<std::byte> buffer_;
+    std::unique_ptr<dataplane::MessageLog> log_;
+    std::optional<dataplane::FeedSource> source_;
     std::optional<Instant> root_wake_;
-    controlplane::History history_;
     std::optional<controlplane::RepairServer> server_;
     std::vector<std::unique_ptr<Leaf>> leaves_;
     // By leaf: the messages of the packets that no line brought.
