@@ -5,13 +5,17 @@
 //   whole_path ring       two lcores: root -> wire -> leaf
 //
 // With --mold the application writes a header of MoldUDP64's size before each payload, as a
-// publisher of market data does: 62 octets of headers in all.
+// publisher of market data does: 62 octets of headers in all. With --recorder half of the time is
+// spent with the flight recorder on, and "ratio" is what a packet costs with it to what it costs
+// without.
 //
 // Prints one JSON line: {"mode":..,"payload":..,"groups":..,"mpps":..,"ns":..,...}.
 #include <bench/path.h>
 #include <dataplane/dpdk/eal.h>
 #include <fmt/format.h>
+#include <joinleaf/recorder.h>
 #include <net/big_endian.h>
+#include <time.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -35,12 +39,15 @@ struct Options {
     bool udp_checksum = false;
     bool copy = true;
     bool mold = false;
+    std::size_t recorder = 0;
+    std::size_t snap = 128;
 };
 
 struct Measured {
     std::uint64_t packets = 0;
     double seconds = 0;
     std::uint64_t lost = 0;
+    double plain_ns = 0;  ///< a packet, in the same run, with the recorder off
 };
 
 // As MoldUDP64's downstream header lies on the wire.
@@ -111,14 +118,59 @@ struct Subscriber {
 };
 
 // Turns for the measured time; returns how long that was in fact.
-double turn_for(Worker& worker, double seconds) {
-    TscClock clock;
+double turn_for(Worker& worker, TscClock& clock, double seconds) {
     const Instant start = clock.now();
     const Instant end =
         start + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
     Instant now = start;
     for (; now < end; now = clock.now()) worker.turn(now);
     return std::chrono::duration<double>(now - start).count();
+}
+
+double turn_for(Worker& worker, double seconds) {
+    TscClock clock;
+    return turn_for(worker, clock, seconds);
+}
+
+// What this thread has had of its CPU, so that a comparison does not depend on who else runs.
+double cpu_seconds() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+// Turns for the measured time. Where a recorder is asked for, half of the time is with it, in short
+// turns of either kind, and counted is what they take of the CPU.
+template <class Count>
+Measured measure(Worker& worker, const Options& options, Count count) {
+    Measured result;
+    if (options.recorder == 0) {
+        const std::uint64_t before = count();
+        result.seconds = turn_for(worker, options.seconds);
+        result.packets = count() - before;
+        return result;
+    }
+    const auto run = [&](double seconds, Measured& sum) {
+        TscClock clock;
+        const std::uint64_t before = count();
+        const double began = cpu_seconds();
+        static_cast<void>(turn_for(worker, clock, seconds));
+        sum.seconds += cpu_seconds() - began;
+        sum.packets += count() - before;
+    };
+    constexpr int kSlices = 50;
+    Recording recording(options.recorder, options.snap);
+    auto& recorder = worker.lane(0).recorder.recording();
+    Measured plain;
+    for (int i = 0; i < kSlices; ++i) {
+        recorder.use(nullptr);
+        run(options.seconds / kSlices / 2, plain);
+        recorder.use(&recording);
+        run(options.seconds / kSlices / 2, result);
+    }
+    recorder.use(nullptr);
+    result.plain_ns = 1e9 * plain.seconds / static_cast<double>(plain.packets);
+    return result;
 }
 
 Measured root_null(const Options& options) {
@@ -130,9 +182,7 @@ Measured root_null(const Options& options) {
     Outlet outlet(header_to(port.mac(), group_number(0)));
     equip(outlet, group_number(0), publisher.source(options.mold), options.udp_checksum);
     send_command(worker, {.what = AddOutlet{.lane = 0, .outlet = &outlet}});
-    const auto before = outlet.sent.load();
-    const double seconds = turn_for(worker, options.seconds);
-    const Measured result{outlet.sent.load() - before, seconds, 0};
+    const Measured result = measure(worker, options, [&] { return outlet.sent.load(); });
     send_command(worker, {.what = RemoveOutlet{.lane = 0, .outlet = &outlet}});
     return result;
 }
@@ -242,9 +292,7 @@ Measured leaf_null(const Options& options) {
                      {.what = AddSubscription{.lane = 0, .subscription = subscription.get()}});
         subscriptions.push_back(std::move(subscription));
     }
-    const auto before = recipient.received;
-    const double seconds = turn_for(worker, options.seconds);
-    return {recipient.received - before, seconds, 0};
+    return measure(worker, options, [&] { return recipient.received; });
 }
 
 Measured ring(const Options& options, dpdk::Eal& eal) {
@@ -281,7 +329,7 @@ Measured ring(const Options& options, dpdk::Eal& eal) {
     eal.join(*root_lcore);
     eal.join(*leaf_lcore);
     send_command(root, {.what = RemoveOutlet{.lane = 0, .outlet = &outlet}});
-    return {last - first, took.count(), subscriber.missing};
+    return {.packets = last - first, .seconds = took.count(), .lost = subscriber.missing};
 }
 
 }  // namespace
@@ -299,10 +347,18 @@ int main(int argc, char** argv) try {
     app.add_flag("--udp-checksum", options.udp_checksum, "datagrams carry a UDP checksum");
     app.add_flag("--mold", options.mold,
                  "root-null: a header of 20 octets, as MoldUDP64's, before each payload");
+    app.add_option("--recorder", options.recorder,
+                   "root-null, leaf-null: half of the time record so many packets, and tell what "
+                   "that costs");
+    app.add_option("--snap", options.snap, "octets that the recorder keeps of each")
+        ->check(CLI::Range(kShortestSnap, kLongestSnap));
     app.add_flag("!--no-copy", options.copy, "write only the sequence number into each payload");
     CLI11_PARSE(app, argc, argv);
     if (options.mold && options.mode != "root-null") {
         throw std::runtime_error("--mold goes with root-null");
+    }
+    if (options.recorder > 0 && options.mode == "ring") {
+        throw std::runtime_error("--recorder goes with root-null and leaf-null");
     }
     if (options.mold && options.payload + sizeof(MoldHeader) > kMaxPayload) {
         throw std::runtime_error("with --mold a payload has 1452 octets at most");
@@ -321,9 +377,14 @@ int main(int argc, char** argv) try {
     const double rate = static_cast<double>(result.packets) / result.seconds;
     fmt::print(
         "{{\"mode\":\"{}\",\"payload\":{},\"groups\":{},\"udp_checksum\":{},\"mold\":{},"
-        "\"mpps\":{:.6f},\"ns\":{:.2f},\"missing\":{}}}\n",
+        "\"mpps\":{:.6f},\"ns\":{:.2f},\"missing\":{}{}}}\n",
         options.mode, options.payload, options.groups, options.udp_checksum, options.mold,
-        rate / 1e6, 1e9 / rate, result.lost);
+        rate / 1e6, 1e9 / rate, result.lost,
+        options.recorder == 0
+            ? ""
+            : fmt::format(",\"recorder\":{},\"snap\":{},\"ns_without\":{:.2f},\"ratio\":{:.3f}",
+                          options.recorder, options.snap, result.plain_ns,
+                          1e9 / rate / result.plain_ns));
     return 0;
 } catch (const std::exception& error) {
     fmt::print(stderr, "whole_path: {}\n", error.what());

@@ -153,6 +153,12 @@ Result<void> Runtime::leave_for_another(std::size_t port, GroupAddress group,
     return core->call([&] { return core->leave_for_another(port, group, sources); });
 }
 
+Result<RecorderDump> Runtime::dump_recorder(const std::string& path) {
+    return impl_->core->dump_recorder(path);
+}
+
+bool Runtime::record_around(std::string_view why) { return impl_->core->record_around(why); }
+
 void Runtime::stop(std::chrono::milliseconds linger) { impl_->core->stop(linger); }
 
 Result<Socket> Socket::join_leaf(GroupEndpoint group, const JoinOptions& options) {

@@ -138,6 +138,7 @@ void RuntimeCore::start() {
                                      port.minimum_igmp_version));
         }
     }
+    check_recorder();
     try {
         call([this] { start_on_control_thread(); });
         begin_to_tell();
@@ -157,6 +158,7 @@ void RuntimeCore::start_on_control_thread() {
         eal.needs_pci = eal.needs_pci || specs_[i].kind == PortKind::pci;
     }
     eal.more_arguments = options_.eal_arguments;
+    eal.allow_secondary = options_.allow_secondary;
     eal_ = &Eal::ensure(eal);
     if (!eal_->has_hugepages()) {
         log(
@@ -164,10 +166,21 @@ void RuntimeCore::start_on_control_thread() {
                         "slower; 'echo {} > /proc/sys/vm/nr_hugepages' reserves enough",
                         (eal.memory_mb + 1) / 2));
     }
+    if (options_.allow_secondary && eal_->can_be_captured()) {
+        log(fmt::format("dpdk-dumpcap attaches with --file-prefix={}", eal_->file_prefix()));
+    } else if (options_.allow_secondary) {
+        log(fmt::format("dpdk-dumpcap cannot attach: {}; the recorder needs nothing of the kind",
+                        eal_->has_hugepages() ? "this process has started DPDK without that"
+                                              : "it needs hugepages"));
+    }
     for (std::size_t i = 0; i < options_.workers; ++i) {
         workers_.push_back(
             std::make_unique<Worker>(dataplane::WorkerOptions{.idle_sleep = options_.idle_sleep}));
         proxies_.push_back(std::make_unique<WorkerProxy>(*workers_.back()));
+    }
+    if (options_.recorder.packets > 0) {
+        recorder_ = std::make_unique<FlightRecorder>(options_.recorder,
+                                                     [this](std::string_view line) { log(line); });
     }
     open_ports();
     for (const auto& worker : workers_) {
@@ -202,6 +215,56 @@ void RuntimeCore::begin_to_tell() {
              }});
 }
 
+void RuntimeCore::check_recorder() const {
+    const auto& [packets, snap, prefix, files, interval, drops] = options_.recorder;
+    if (packets == 0) return;
+    if (packets > kMostRecordedPackets) {
+        fail(EINVAL, fmt::format("a recorder cannot keep {} packets; {} at most", packets,
+                                 kMostRecordedPackets));
+    }
+    if (snap < kShortestSnap || snap > kLongestSnap) {
+        fail(EINVAL, fmt::format("a recorder cannot keep {} octets of a packet; {} to {}", snap,
+                                 kShortestSnap, kLongestSnap));
+    }
+}
+
+void RuntimeCore::record(const PortContext& port) {
+    const auto& seats = port.steering().seats();
+    const auto status = port.status();
+    for (std::size_t queue = 0; queue < seats.size(); ++queue) {
+        recorder_->add_lane(
+            *seats[queue].proxy, seats[queue].lane,
+            seats.size() == 1 ? status.spec : fmt::format("{} queue {}", status.spec, queue),
+            fmt::format("driver {}, address {}, queue {} of {}", status.driver,
+                        status.address.to_string(), queue, seats.size()),
+            status.mac);
+    }
+}
+
+Result<RecorderDump> RuntimeCore::dump_recorder(const std::string& path) {
+    if (is_inside()) return failure(std::errc::resource_deadlock_would_occur);
+    const auto written = std::make_shared<std::promise<Result<RecorderDump>>>();
+    auto result = written->get_future();
+    const std::errc refused = call([&] {
+        if (!recorder_ || (path.empty() && options_.recorder.prefix.empty())) {
+            return std::errc::operation_not_supported;
+        }
+        if (!running_) return std::errc::network_down;
+        recorder_->dump(
+            path, [written](Result<RecorderDump> dump) { written->set_value(std::move(dump)); });
+        return std::errc{};
+    });
+    if (refused != std::errc{}) return failure(refused);
+    return result.get();
+}
+
+bool RuntimeCore::record_around(std::string_view why) {
+    const Instant now = std::chrono::steady_clock::now();
+    if (!recorder_ || !recorder_->admit(now)) return false;
+    post([this, now, reason = std::string(why)] { recorder_->around(reason, now); });
+    return true;
+}
+
 void RuntimeCore::open_ports() {
     for (std::size_t i = 0; i < specs_.size(); ++i) {
         const unsigned number = ports_made++;
@@ -211,6 +274,7 @@ void RuntimeCore::open_ports() {
             number, options_.ports[i], specs_[i], vlans_[i], pools_.back(),
             [this](std::string_view line) { log(line); }));
         attach_port(*ports_.back(), options_.ports[i]);
+        if (recorder_) record(*ports_.back());
     }
 }
 
@@ -247,6 +311,7 @@ void RuntimeCore::tick() {
         for (const auto& [id, socket] : sockets_) socket->link_lost(*port);
     }
     for (const auto& socket : timed_sockets()) socket->tick(now);
+    if (recorder_) recorder_->tick(now);
     let_receivers_go(now);
 }
 
@@ -486,6 +551,7 @@ Status RuntimeCore::status() const {
     Status status;
     status.taken_at = std::chrono::steady_clock::now();
     status.hugepages = eal_ != nullptr && eal_->has_hugepages();
+    status.secondary = eal_ != nullptr && eal_->can_be_captured();
     for (const auto& port : ports_) status.ports.push_back(port->status());
     for (const auto& [id, socket] : sockets_) {
         if (auto membership = socket->status()) status.memberships.push_back(*membership);
@@ -565,6 +631,7 @@ void RuntimeCore::finish() {
     for (const auto& worker : workers_) worker->stop();
     for (const auto lcore : lcores_) eal_->join(lcore);
     lcores_.clear();
+    if (recorder_) recorder_->finish();
     loop_.quiet();
     proxies_.clear();
     workers_.clear();

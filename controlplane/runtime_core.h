@@ -4,6 +4,7 @@
 #include <controlplane/admission_transport.h>
 #include <controlplane/control_loop.h>
 #include <controlplane/doorkeeper.h>
+#include <controlplane/flight_recorder.h>
 #include <controlplane/port_context.h>
 #include <controlplane/receiver_impl.h>
 #include <controlplane/repair_host_impl.h>
@@ -43,6 +44,10 @@ public:
         loop_.post(std::forward<Work>(work));
     }
 
+    /// Any thread.
+    Result<RecorderDump> dump_recorder(const std::string& path);
+    bool record_around(std::string_view why);
+
     /// Whether this is the control thread.
     [[nodiscard]] bool is_inside() const { return loop_.is_inside(); }
 
@@ -81,6 +86,8 @@ private:
     [[nodiscard]] std::uint64_t frames_of(const WorkerProxy& proxy) const;
     void open_ports();
     void attach_port(PortContext& port, const PortOptions& options);
+    void check_recorder() const;
+    void record(const PortContext& port);
     /// Where a socket is at home on its port. Errors: invalid_argument.
     [[nodiscard]] Result<std::size_t> home_queue(const SocketOptions& options);
     [[nodiscard]] const Seat& seat_of(const Receiver::Impl& receiver) const;
@@ -107,7 +114,8 @@ private:
     Relays relays_;
     std::vector<std::unique_ptr<dataplane::Worker>> workers_;
     std::vector<std::unique_ptr<WorkerProxy>> proxies_;
-    std::vector<unsigned> cpus_;  ///< of the workers, by their index
+    std::unique_ptr<FlightRecorder> recorder_;  ///< from start() to the end; unset: there is none
+    std::vector<unsigned> cpus_;                ///< of the workers, by their index
     std::vector<unsigned> lcores_;
     std::vector<std::shared_ptr<Receiver::Impl>> receivers_;
     std::unordered_map<SocketId, std::shared_ptr<SocketCore>> sockets_;

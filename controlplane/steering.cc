@@ -64,7 +64,7 @@ void Steering::make_ways(const GroupKey& key, std::size_t queue,
         if (&from == &to) continue;
         auto way = std::make_shared<Way>();
         way->relay = {.queue = &relays_->between(from.proxy->worker(), to.proxy->worker()),
-                      .tally = &from.proxy->worker().lane(from.lane).tally,
+                      .from = &from.proxy->worker().lane(from.lane),
                       .key = key,
                       .lane = to.lane};
         way->subscription.key = key;

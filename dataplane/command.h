@@ -15,6 +15,7 @@ namespace joinleaf::dataplane {
 
 struct Subscription;
 class ReceiveQueue;
+class Recording;
 
 /// Index of a lane (a port, or a queue of it, as this worker polls it).
 using LaneIndex = std::uint16_t;
@@ -83,6 +84,13 @@ struct RemoveReplica {
     Outlet* outlet;
     std::uint32_t slot;
 };
+/// The lane's recorder goes on in `fresh` once it has recorded `after` more packets
+/// (LentRecording). Acknowledged at once; take_back() tells when it has.
+struct ReplaceRecording {
+    LaneIndex lane;
+    Recording* fresh;
+    std::size_t after;
+};
 /// The worker owns the packet. Acknowledged when the port took it (`at` is the time stamp of that
 /// burst), or, with `done` false, when the port would not for too long.
 struct TransmitFrame {
@@ -93,8 +101,8 @@ struct TransmitFrame {
 struct Command {
     std::uint64_t token = 0;
     std::variant<AddReceiveQueue, RemoveReceiveQueue, AddSubscription, RemoveSubscription,
-                 ReplaceFilter, SetLoopback, AddOutlet, RemoveOutlet, ReplaceHeader, SetFeed, SetPace,
-                 PutReplica, RemoveReplica, TransmitFrame>
+                 ReplaceFilter, SetLoopback, AddOutlet, RemoveOutlet, ReplaceHeader, SetFeed,
+                 SetPace, PutReplica, RemoveReplica, ReplaceRecording, TransmitFrame>
         what{};
 };
 static_assert(std::is_trivially_copyable_v<Command>);

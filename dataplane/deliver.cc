@@ -52,10 +52,18 @@ void Delivery::hand_over(Run& run) noexcept {
     tally_.add(Count::delivered_bytes, bytes);
     for (std::size_t i = taken; i < datagrams.size(); ++i) {
         bump(run.subscriptions[i]->queue_full);
+        record_drop(datagrams[i]);
         dpdk::free(static_cast<dpdk::Packet*>(datagrams[i].buffer_));
     }
     tally_.drop(DropReason::receive_queue_full, datagrams.size() - taken);
     run.count = 0;
+}
+
+// A payload that is replicated is offered to this host before it has headers: it is no frame.
+void Delivery::record_drop(const Datagram& datagram) noexcept {
+    const auto* const packet = static_cast<const dpdk::Packet*>(datagram.buffer_);
+    if (datagram.data_ == dpdk::data(packet)) return;
+    recorder_.dropped(packet, DropReason::receive_queue_full, Way::in, datagram.received_at_);
 }
 
 void Delivery::flush() noexcept {

@@ -4,6 +4,7 @@
 #include <dataplane/classify.h>
 #include <dataplane/counters.h>
 #include <dataplane/dpdk/packet.h>
+#include <dataplane/recorder.h>
 #include <dataplane/subscription.h>
 
 #include <joinleaf/clock.h>
@@ -30,7 +31,7 @@ struct Arrival {
 /// a reference of its own, which comes back through the queue.
 class Delivery {
 public:
-    explicit Delivery(Tally& tally) : tally_(tally) {}
+    Delivery(Tally& tally, Recorder& recorder) : tally_(tally), recorder_(recorder) {}
 
     /// Offers one arrival to every subscription of the chain. `own` is the subscription of the
     /// socket that sent it, when it comes from this host: it hears itself only with loopback (M24).
@@ -111,8 +112,11 @@ private:
         const Arrival& arrival, std::span<const std::byte> rest) noexcept;
     [[nodiscard]] Run& find_run(const InlineHandler& outgo) noexcept;
     void hand_over(Run& run) noexcept;
+    /// Of a datagram that nobody takes from here.
+    void record_drop(const Datagram& datagram) noexcept;
 
     Tally& tally_;
+    Recorder& recorder_;
     std::array<Run, kOpenRuns> runs_;
     std::size_t open_ = 0;
     std::size_t last_ = 0;

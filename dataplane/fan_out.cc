@@ -163,11 +163,15 @@ void offer_here(Lane& lane, const Outlet& outlet, Subscription* members,
 }
 
 // What does not go to the port ends here.
-void keep_here(Lane& lane, Outlet& outlet, std::span<const Filled> payloads) noexcept {
-    for (const auto& payload : payloads) dpdk::free(payload.packet);
+void keep_here(Lane& lane, Outlet& outlet, std::span<const Filled> payloads, Instant now) noexcept {
     if (outlet.route == Route::unresolved) {
-        lane.tally.drop(DropReason::unresolved_neighbour, payloads.size());
+        constexpr auto kWhy = DropReason::unresolved_neighbour;
+        for (const auto& payload : payloads) {
+            lane.recorder.dropped(payload.packet, kWhy, Way::out, now);
+        }
+        lane.tally.drop(kWhy, payloads.size());
     }
+    for (const auto& payload : payloads) dpdk::free(payload.packet);
     outlet.complete(payloads.size());
 }
 
@@ -244,7 +248,7 @@ std::uint32_t fan_out(Lane& lane, Outlet& outlet, Instant now) noexcept {
         offer_here(lane, outlet, members, payloads, now);
     }
     if (outlet.route != Route::wire) {
-        keep_here(lane, outlet, payloads);
+        keep_here(lane, outlet, payloads, now);
         return n;
     }
     for (std::uint32_t i = 0; i < n; ++i) {

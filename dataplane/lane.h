@@ -8,6 +8,7 @@
 #include <dataplane/dpdk/port.h>
 #include <dataplane/group_table.h>
 #include <dataplane/outlet.h>
+#include <dataplane/recorder.h>
 #include <dataplane/subscription.h>
 
 #include <array>
@@ -97,7 +98,8 @@ struct Lane {
     /// While both wait for room, control frames and data get it by turns: this says whose it is.
     bool data_is_next = false;
     Tally tally;
-    Delivery delivery{tally};
+    Recorder recorder;
+    Delivery delivery{tally, recorder};
     ReceiveScratch scratch;
     PublishedTally published;
     std::atomic<bool> link_up{true};  ///< told by the control thread

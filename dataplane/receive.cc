@@ -26,6 +26,11 @@ bool chain_sums_up(const Packet* packet, const Classified& frame) noexcept {
     return left == 0 && sum.sum().is_valid();
 }
 
+void drop(Lane& lane, const Packet* packet, DropReason why, Instant now) noexcept {
+    lane.tally.drop(why);
+    lane.recorder.dropped(packet, why, Way::in, now);
+}
+
 }  // namespace
 
 std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& control,
@@ -38,6 +43,9 @@ std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& cont
     auto& [arrivals, keys, hashes, chains] = lane.scratch;
     for (std::uint32_t i = 0; i < n; ++i) dpdk::prefetch(packets[i]);
     for (std::uint32_t i = 0; i < n; ++i) dpdk::prefetch_header(packets[i]);
+
+    if (lane.recorder.is_on()) [[unlikely]]
+        lane.recorder.received({packets.data(), n}, now);
 
     // Three passes, each of which asks for the memory that the next one reads: a packet's place in
     // the table, then who subscribed.
@@ -54,7 +62,7 @@ std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& cont
         if (kind == Kind::data) [[likely]] {
             finished[finished_count++] = packet;
             if (frame.udp_checksum_pending && !chain_sums_up(packet, frame)) {
-                lane.tally.drop(DropReason::bad_udp_checksum);
+                drop(lane, packet, DropReason::bad_udp_checksum, now);
                 continue;
             }
             arrivals[data_count] = {.packet = packet,
@@ -74,9 +82,9 @@ std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& cont
                                        .at = now,
                                        .lane = index};
             if (control.push(message)) continue;  // the control thread owns it now
-            lane.tally.drop(DropReason::control_queue_full);
+            drop(lane, packet, DropReason::control_queue_full, now);
         } else {
-            lane.tally.drop(frame.reason);
+            drop(lane, packet, frame.reason, now);
         }
         finished[finished_count++] = packet;
     }
@@ -89,12 +97,14 @@ std::uint32_t receive(Lane& lane, LaneIndex index, SpscQueue<ControlFrame>& cont
     }
     for (std::size_t i = 0; i < data_count; ++i) {
         if (chains[i] == nullptr) {
-            lane.tally.drop(DropReason::no_subscriber);
+            drop(lane, arrivals[i].packet, DropReason::no_subscriber, now);
         } else if (!lane.delivery.offer(arrivals[i], chains[i], nullptr, now)) {
-            lane.tally.drop(DropReason::source_filtered);
+            drop(lane, arrivals[i].packet, DropReason::source_filtered, now);
         }
     }
     lane.delivery.flush();
+    if (lane.recorder.is_on()) [[unlikely]]
+        lane.recorder.end_of_burst();
     dpdk::free_all({finished.data(), finished_count});
     return n;
 }

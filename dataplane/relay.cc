@@ -15,6 +15,12 @@ std::uint16_t offset_of(const Datagram& datagram, const dpdk::Packet* packet) no
         lies_there ? static_cast<std::size_t>(datagram.data_ - first.data()) : first.size());
 }
 
+// Another lane has recorded that it came; this one records that it ended here.
+void drop(Lane& lane, const dpdk::Packet* packet, DropReason why, Instant now) noexcept {
+    lane.tally.drop(why);
+    lane.recorder.dropped(packet, why, Way::in, now);
+}
+
 }  // namespace
 
 void Relay::pass_on(void* self, std::span<const Datagram> datagrams) noexcept {
@@ -33,8 +39,13 @@ void Relay::pass_on(void* self, std::span<const Datagram> datagrams) noexcept {
                     .lane = relay.lane};
     }
     const std::size_t taken = relay.queue->push({batch.data(), datagrams.size()});
-    for (std::size_t i = taken; i < datagrams.size(); ++i) dpdk::free(batch[i].arrival.packet);
-    relay.tally->drop(DropReason::relay_queue_full, datagrams.size() - taken);
+    for (std::size_t i = taken; i < datagrams.size(); ++i) {
+        dpdk::Packet* const packet = batch[i].arrival.packet;
+        relay.from->recorder.dropped(packet, DropReason::relay_queue_full, Way::in,
+                                     datagrams[i].received_at());
+        dpdk::free(packet);
+    }
+    relay.from->tally.drop(DropReason::relay_queue_full, datagrams.size() - taken);
 }
 
 std::uint32_t take_relayed(RelayQueue& queue, std::span<const std::unique_ptr<Lane>> lanes,
@@ -50,9 +61,9 @@ std::uint32_t take_relayed(RelayQueue& queue, std::span<const std::unique_ptr<La
         finished[i] = arrival.packet;
         Subscription* const chain = lane.subscriptions.find(key);
         if (chain == nullptr) {
-            lane.tally.drop(DropReason::no_subscriber);  // it has left meanwhile
+            drop(lane, arrival.packet, DropReason::no_subscriber, now);  // it has left meanwhile
         } else if (!lane.delivery.offer_at_home(arrival, chain, now)) {
-            lane.tally.drop(DropReason::source_filtered);
+            drop(lane, arrival.packet, DropReason::source_filtered, now);
         }
     }
     for (const auto& lane : lanes) lane->delivery.flush();

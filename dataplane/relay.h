@@ -31,7 +31,7 @@ inline constexpr std::size_t kRelaySlots = 4096;
 /// context of a subscription's handler. One for each group, as the handler is not told the group.
 struct Relay {
     RelayQueue* queue = nullptr;
-    Tally* tally = nullptr;  ///< of the lane that it leads away from
+    Lane* from = nullptr;  ///< the lane that it leads away from
     GroupKey key;
     LaneIndex lane = 0;  ///< that it leads to
 

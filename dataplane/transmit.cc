@@ -28,12 +28,29 @@ void complete(Outlet& outlet, std::uint32_t frames) noexcept {
     if (!outlet.replication) outlet.complete(frames);
 }
 
-void drop_pending(Lane& lane, Outlet& outlet, DropReason why) noexcept {
+void drop_frames(Lane& lane, std::span<dpdk::Packet* const> frames, DropReason why,
+                 Instant now) noexcept {
+    for (const dpdk::Packet* frame : frames) lane.recorder.dropped(frame, why, Way::out, now);
+    lane.tally.drop(why, frames.size());
+}
+
+void drop_pending(Lane& lane, Outlet& outlet, DropReason why, Instant now) noexcept {
     const std::uint32_t waiting = outlet.end - outlet.first;
-    dpdk::free_all({outlet.pending.data() + outlet.first, waiting});
+    const std::span<dpdk::Packet*> frames(outlet.pending.data() + outlet.first, waiting);
+    drop_frames(lane, frames, why, now);
+    dpdk::free_all(frames);
     outlet.first = outlet.end;
-    lane.tally.drop(why, waiting);
     complete(outlet, waiting);
+}
+
+// Returns how many of them the port took.
+std::uint32_t give(Lane& lane, std::span<dpdk::Packet*> frames, Instant now) noexcept {
+    if (!lane.recorder.is_on()) [[likely]]
+        return lane.port.transmit(frames, lane.queue);
+    lane.recorder.offered(frames, now);
+    const std::uint32_t taken = lane.port.transmit(frames, lane.queue);
+    lane.recorder.taken(frames.size(), taken, now);
+    return taken;
 }
 
 }  // namespace
@@ -47,16 +64,21 @@ void transmit_control(Lane& lane, SpscQueue<Acknowledgement>& acknowledgements, 
         packets[i] = lane.control[i].packet;
         bytes[i] = dpdk::length(packets[i]);
     }
-    const std::size_t taken = lane.port.transmit({packets.data(), lane.control_count}, lane.queue);
+    const std::span<dpdk::Packet*> frames(packets.data(), lane.control_count);
+    if (lane.recorder.is_on()) [[unlikely]]
+        lane.recorder.offered(frames, now);
+    const std::size_t taken = lane.port.transmit(frames, lane.queue);
     const Instant at = taken > 0 ? clock.now() : now;
+    if (lane.recorder.is_on()) [[unlikely]]
+        lane.recorder.taken(frames.size(), taken, at);
     std::size_t gone = taken;
     if (taken > 0) {
         took_something(lane);
         lane.data_is_next = true;
     } else if (out_of_patience(lane.control_stuck_since, now)) {
         gone = lane.control_count;
-        dpdk::free_all({packets.data(), gone});
-        lane.tally.drop(why_stuck(lane), gone);
+        drop_frames(lane, frames, why_stuck(lane), now);
+        dpdk::free_all(frames);
     }
     for (std::size_t i = 0; i < gone; ++i) {
         const Acknowledgement answer{.token = lane.control[i].token, .at = at, .done = i < taken};
@@ -79,11 +101,10 @@ std::uint32_t transmit(Lane& lane, Outlet& outlet, Instant now) noexcept {
     // frame does.
     const bool yields = lane.control_count > 0 && !lane.data_is_next;
     const std::uint32_t taken =
-        yields ? 0
-               : lane.port.transmit({outlet.pending.data() + outlet.first, waiting}, lane.queue);
+        yields ? 0 : give(lane, {outlet.pending.data() + outlet.first, waiting}, now);
     if (taken == 0) {
         if (out_of_patience(lane.data_stuck_since, now)) {
-            drop_pending(lane, outlet, why_stuck(lane));
+            drop_pending(lane, outlet, why_stuck(lane), now);
         }
         return 0;
     }
@@ -101,8 +122,8 @@ std::uint32_t transmit(Lane& lane, Outlet& outlet, Instant now) noexcept {
     return taken;
 }
 
-void close_outlet(Lane& lane, Outlet& outlet) noexcept {
-    drop_pending(lane, outlet, DropReason::sender_closed);
+void close_outlet(Lane& lane, Outlet& outlet, Instant now) noexcept {
+    drop_pending(lane, outlet, DropReason::sender_closed, now);
     if (outlet.replication) abandon(lane, outlet);
     if (outlet.queue == nullptr) return;
     std::array<Filled, dpdk::kBurst> filled;

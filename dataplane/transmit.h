@@ -25,6 +25,6 @@ void transmit_control(Lane& lane, SpscQueue<Acknowledgement>& acknowledgements, 
 std::uint32_t transmit(Lane& lane, Outlet& outlet, Instant now) noexcept;
 
 /// Frees and counts what an outlet that is taken away still holds or was still to get.
-void close_outlet(Lane& lane, Outlet& outlet) noexcept;
+void close_outlet(Lane& lane, Outlet& outlet, Instant now) noexcept;
 
 }  // namespace joinleaf::dataplane

@@ -156,7 +156,7 @@ void Worker::apply(const Command& command, Instant now) noexcept {
             },
             [&](const RemoveOutlet& c) {
                 lanes_[c.lane]->remove_outlet(*c.outlet);
-                close_outlet(*lanes_[c.lane], *c.outlet);
+                close_outlet(*lanes_[c.lane], *c.outlet, now);
             },
             [&](const ReplaceHeader& c) {
                 c.outlet->header = *c.header;
@@ -167,11 +167,16 @@ void Worker::apply(const Command& command, Instant now) noexcept {
                 c.outlet->line = c.line;
                 c.outlet->builds = c.builds;
             },
-            [&](const SetPace& c) { c.outlet->pacer = {c.pace, now}; },
+            [&](const SetPace& c) {
+                c.outlet->pacer = {c.pace, now};
+            },
             [&](const PutReplica& c) {
                 c.outlet->replication->destinations.put(c.slot, *c.header, c.resolved);
             },
             [&](const RemoveReplica& c) { c.outlet->replication->destinations.remove(c.slot); },
+            [&](const ReplaceRecording& c) {
+                lanes_[c.lane]->recorder.recording().replace(*c.fresh, c.after);
+            },
             [&](const TransmitFrame& c) {
                 Lane& lane = *lanes_[c.lane];
                 if (lane.control_count < Lane::kControlSlots) {
@@ -179,8 +184,10 @@ void Worker::apply(const Command& command, Instant now) noexcept {
                     answer_now = false;
                     return;
                 }
+                constexpr auto kWhy = DropReason::transmit_ring_full;
+                lane.recorder.dropped(c.packet, kWhy, Way::out, now);
+                lane.tally.drop(kWhy);
                 dpdk::free(c.packet);
-                lane.tally.drop(DropReason::transmit_ring_full);
                 done = false;
             },
         },

@@ -21,12 +21,14 @@ constexpr std::size_t kMostInvitations = 16384;
 }  // namespace
 
 Admitter::Admitter(Runtime& runtime, const RootAdmission& admission, const SenderOptions& sender,
-                   Reporter& report, Console* console, Collector* collector, Reload reload)
+                   Reporter& report, Console* console, Collector* collector, BlackBox& black_box,
+                   Reload reload)
     : admission_(admission),
       report_(report),
       console_(console),
       collector_(collector),
       reload_(std::move(reload)),
+      black_box_(black_box),
       events_(runtime.open_event_queue()) {
     SocketOptions options{
         .scheme = admission.scheme,
@@ -218,6 +220,7 @@ CommandAnswer Admitter::carry_out(std::string_view line) {
     if (!command) return not_done(command.error());
     if (const auto* who = std::get_if<ExpelLeaf>(&*command)) return expel(who->who);
     if (const auto* where = std::get_if<InviteLeaf>(&*command)) return invite(where->leaf);
+    if (const auto* file = std::get_if<WriteRecord>(&*command)) return record(file->path);
     if (std::holds_alternative<ListLeaves>(*command)) return list_leaves();
     if (std::holds_alternative<ReloadFiles>(*command)) return reload_();
     return help_on_commands();
@@ -255,6 +258,11 @@ CommandAnswer Admitter::expel(const std::string& who) {
     leaf->second.socket.close();
     closed(leaf->first, std::make_error_code(std::errc::connection_aborted));
     return done(fmt::format("expelled {}", text_of(all[*chosen])));
+}
+
+CommandAnswer Admitter::record(const std::string& path) {
+    const auto written = black_box_.write(path, "command");
+    return written ? done(*written) : not_done(written.error());
 }
 
 CommandAnswer Admitter::invite(const ControlEndpoint& leaf) {

@@ -2,6 +2,7 @@
 // goes; and carries out what its operator says.
 #pragma once
 
+#include <apps/joinleaf/black_box.h>
 #include <apps/joinleaf/collector.h>
 #include <apps/joinleaf/commands.h>
 #include <apps/joinleaf/console.h>
@@ -26,10 +27,11 @@ public:
     /// Carries out the operator's `reload`, on this thread.
     using Reload = std::function<CommandAnswer()>;
 
-    /// Opens the root. `console` and `collector`, where there are any, outlive this. Errors: throws
-    /// Failure.
+    /// Opens the root. `console` and `collector`, where there are any, and `black_box` outlive
+    /// this. Errors: throws Failure.
     Admitter(Runtime& runtime, const RootAdmission& admission, const SenderOptions& sender,
-             Reporter& report, Console* console, Collector* collector, Reload reload);
+             Reporter& report, Console* console, Collector* collector, BlackBox& black_box,
+             Reload reload);
     Admitter(const Admitter&) = delete;
     Admitter& operator=(const Admitter&) = delete;
     ~Admitter();
@@ -75,6 +77,7 @@ private:
     [[nodiscard]] CommandAnswer list_leaves() const;
     [[nodiscard]] CommandAnswer expel(const std::string& who);
     [[nodiscard]] CommandAnswer invite(const ControlEndpoint& leaf);
+    [[nodiscard]] CommandAnswer record(const std::string& path);
     [[nodiscard]] std::vector<LeafFacts> members() const;
 
     const RootAdmission& admission_;
@@ -82,6 +85,7 @@ private:
     Console* console_;
     Collector* collector_;
     Reload reload_;
+    BlackBox& black_box_;
     Socket root_;
     EventQueue events_;
     std::map<SocketId, Leaf> leaves_;

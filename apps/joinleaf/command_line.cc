@@ -37,6 +37,20 @@ void add_port(CLI::App& app, Typed& typed) {
 
 constexpr auto kRun = "How it runs";
 
+void add_record(CLI::App& app, Typed& typed) {
+    constexpr auto kRecord = "Capture";
+    add(app, kRecord, "--record", typed.record, "PACKETS",
+        "remember the last ones; SIGUSR1 has them written to a file");
+    add(app, kRecord, "--record-file", typed.record_file, "PREFIX",
+        "files are PREFIX-TIME.pcapng; joinleaf unless given");
+    add(app, kRecord, "--record-snap", typed.record_snap, "OCTETS",
+        "kept of each packet, 14 to 2048; 128 unless given");
+    add(app, kRecord, "--record-on", typed.record_on, "REASON...",
+        "when packets are dropped for this, too, as no_subscriber");
+    add_flag(app, kRecord, "--allow-dumpcap", typed.allow_dumpcap,
+             "let dpdk-dumpcap attach; needs hugepages");
+}
+
 void add_run(CLI::App& app, Typed& typed) {
     add(app, kRun, "--cpu", typed.cpus, "N...",
         "CPU of each polling worker; the last ones unless given");
@@ -193,6 +207,7 @@ void add_root(CLI::App& app, Typed& typed) {
     add_root_feed(app, typed);
     add_root_admission(app, typed);
     add_port(app, typed);
+    add_record(app, typed);
     add_metrics(app, typed);
     add_run(app, typed);
     add_state(app, typed);
@@ -228,6 +243,7 @@ void add_leaf(CLI::App& app, Typed& typed) {
     add_leaf_admission(app, typed);
     add_port(app, typed);
     add_igmp(app, typed);
+    add_record(app, typed);
     add_metrics(app, typed);
     add_run(app, typed);
     add_state(app, typed);
@@ -252,6 +268,7 @@ void add_repair(CLI::App& app, Typed& typed) {
     add_tls(app, typed, "--root");
     add_port(app, typed);
     add_igmp(app, typed);
+    add_record(app, typed);
     add_metrics(app, typed);
     add_run(app, typed);
     add_state(app, typed);

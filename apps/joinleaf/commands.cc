@@ -62,6 +62,7 @@ Parsed<Command> parse_command(std::string_view line) {
         if (word == "reload") return ReloadFiles{};
         return ListLeaves{};
     }
+    if (word == "record") return WriteRecord{std::string(rest)};
     if (word == "expel") {
         if (!rest.empty()) return ExpelLeaf{std::string(rest)};
         return tl::unexpected(std::string(
@@ -115,6 +116,8 @@ CommandAnswer help_on_commands() {
                       "expel WHO         end the session for one leaf, by its number, its data",
                       "                  address or its name",
                       "invite IP:PORT    invite the leaf that listens there, again until it comes",
+                      "record [FILE]     write the last packets, which --record has kept, to a",
+                      "                  pcapng file",
                       "reload            read the policy and the TLS files again, and the file of",
                       "                  --config; leaves that are in stay",
                       "help              this text"}};

@@ -21,7 +21,10 @@ struct InviteLeaf {
     ControlEndpoint leaf;
 };
 struct ReloadFiles {};
-using Command = std::variant<TellHelp, ListLeaves, ExpelLeaf, InviteLeaf, ReloadFiles>;
+struct WriteRecord {
+    std::string path;  ///< empty: a name is found for it
+};
+using Command = std::variant<TellHelp, ListLeaves, ExpelLeaf, InviteLeaf, ReloadFiles, WriteRecord>;
 
 /// The error is one sentence that names the word and the cure.
 [[nodiscard]] Parsed<Command> parse_command(std::string_view line);

@@ -144,6 +144,7 @@ PATH is the socket that the root has with --commands. COMMAND is one of these:
   leaves            list the leaves of this root
   expel WHO         end the session for one leaf: by its number, its data address or its name
   invite IP:PORT    invite the leaf that listens there, again until it comes
+  record [FILE]     write the last packets, which --record has kept, to a pcapng file
   reload            read the policy and the TLS files again, and the file of --config; leaves
                     that are in stay
   help              what the root says of these

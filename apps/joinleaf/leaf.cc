@@ -42,6 +42,7 @@ Leaf::Leaf(const LeafOptions& options, const FeedServing* serving, Surroundings&
       state_(options.common, options.port, surroundings.report),
       runtime_(start_ports(Role::leaf, options.common, ports_of(options), surroundings)),
       metrics_(serve_metrics(options.common, runtime_, surroundings.report)),
+      black_box_(runtime_, options.common.recorder, surroundings.report),
       keeper_(open_keeper(runtime_, serving)) {
     around_.reload = [this] { reload(); };
 }
@@ -241,6 +242,7 @@ namespace {
 int run_and_keep(const LeafOptions& options, const FeedServing* serving,
                  Surroundings& surroundings) {
     if (options.output) Output::check(*options.output);
+    BlackBox::check(options.common.recorder);
     if (options.admission) {
         check_files(options.admission->options, options.admission->root.has_value());
     }

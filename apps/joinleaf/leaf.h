@@ -1,6 +1,7 @@
 // The run of a leaf: what it joins, takes, sends and keeps, from the joins to the last counter.
 #pragma once
 
+#include <apps/joinleaf/black_box.h>
 #include <apps/joinleaf/feed_leaf.h>
 #include <apps/joinleaf/input.h>
 #include <apps/joinleaf/metrics.h>
@@ -82,6 +83,7 @@ private:
     StateKeeper state_;  ///< outlives the runtime, which leaves what is in it
     Runtime runtime_;
     std::unique_ptr<Metrics> metrics_;
+    BlackBox black_box_;
     std::optional<RepairHost> keeper_;
     std::vector<Receiver> receivers_;        ///< one for each queue that groups are spread over
     std::optional<Receiver> line_receiver_;  ///< of a feed's lines on another port

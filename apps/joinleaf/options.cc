@@ -17,6 +17,27 @@ constexpr std::uint64_t kMostProcesses = 1U << 22U;
 /// More than any NIC has.
 constexpr std::uint64_t kMostQueues = 1024;
 
+RecorderOptions recorder_options(const Typed& typed) {
+    RecorderOptions recorder;
+    if (!typed.record) {
+        const auto stray = first_given(
+            {{"--record-file", &typed.record_file}, {"--record-snap", &typed.record_snap}});
+        const std::string_view option = typed.record_on.empty() ? stray : "--record-on";
+        if (option.empty()) return recorder;
+        throw WrongUse(fmt::format("{} is for the recorder; add --record PACKETS", option));
+    }
+    recorder.packets = whole(typed.record, "--record", 1, kMostRecordedPackets, 0);
+    recorder.snap =
+        whole(typed.record_snap, "--record-snap", kShortestSnap, kLongestSnap, recorder.snap);
+    recorder.prefix = typed.record_file
+                          ? needed(typed.record_file, "--record-file", "/var/tmp/feed")
+                          : std::string("joinleaf");
+    for (const auto& name : typed.record_on) {
+        recorder.drops.push_back(valid(parse_drop_reason("--record-on", name)));
+    }
+    return recorder;
+}
+
 PortOptions port_options(const Typed& typed, Complaints& wrong) {
     PortOptions port;
     wrong.attempt([&] { port.port = needed(typed.port, "--port", "eth1"); });
@@ -151,6 +172,8 @@ CommonOptions common_options(const Typed& typed, Complaints& wrong) {
     if (typed.metrics) {
         wrong.attempt([&] { common.metrics = local_endpoint("--metrics", *typed.metrics); });
     }
+    wrong.attempt([&] { common.recorder = recorder_options(typed); });
+    common.allow_dumpcap = typed.allow_dumpcap;
     common.json = typed.json;
     common.quiet = typed.quiet;
     if (typed.state) {

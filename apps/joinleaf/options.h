@@ -48,6 +48,8 @@ struct CommonOptions {
     std::chrono::microseconds idle_sleep{0};  ///< of a worker with nothing to do
     std::vector<std::string> eal_arguments;
     std::optional<ControlEndpoint> metrics;  ///< where Prometheus asks
+    RecorderOptions recorder;
+    bool allow_dumpcap = false;
     bool json = false;
     bool quiet = false;
     std::optional<std::string> state;  ///< a file that tells the next start what was joined

@@ -2,6 +2,7 @@
 // send to it.
 #include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/admitter.h>
+#include <apps/joinleaf/black_box.h>
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/feed_root.h>
 #include <apps/joinleaf/metrics.h>
@@ -113,6 +114,7 @@ public:
           state_(options.common, options.port, surroundings.report),
           runtime_(start_ports(Role::root, options.common, ports_of(options), surroundings)),
           metrics_(serve_metrics(options.common, runtime_, surroundings.report)),
+          black_box_(runtime_, options.common.recorder, surroundings.report),
           admission_(admission_of(options)) {}
     Root(const Root&) = delete;
     Root& operator=(const Root&) = delete;
@@ -150,6 +152,7 @@ private:
     StateKeeper state_;  ///< outlives the runtime, which leaves what is in it
     Runtime runtime_;
     std::unique_ptr<Metrics> metrics_;
+    BlackBox black_box_;
     std::optional<RootAdmission> admission_;
     std::unique_ptr<Collector> collector_;
     std::optional<Admitter> admitter_;
@@ -220,7 +223,8 @@ void Root::open_feed() {
 void Root::open_session() {
     const Instant called = Instant::clock::now();
     admitter_.emplace(runtime_, *admission_, sender_options(options_), around_.report,
-                      console_.get(), collector_.get(), [this] { return reload_on_command(); });
+                      console_.get(), collector_.get(), black_box_,
+                      [this] { return reload_on_command(); });
     socket_ = admitter_->root();
     connected_.at = must(socket_.connected_at(), "publish");
     connected_.connect_ms = milliseconds_between(called, connected_.at);
@@ -413,6 +417,7 @@ Summary Root::summary_of(Status status) const {
 
 int run_root(const RootOptions& options, Surroundings& surroundings) {
     if (options.output) Output::check(*options.output);
+    BlackBox::check(options.common.recorder);
     if (options.admission) {
         check_files(options.admission->options, !options.admission->invite.empty());
     }

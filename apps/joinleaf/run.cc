@@ -81,6 +81,8 @@ Runtime start_runtime(const CommonOptions& common, std::vector<PortOptions> port
     }
     options.idle_sleep = common.idle_sleep;
     options.eal_arguments = common.eal_arguments;
+    options.recorder = common.recorder;
+    options.allow_secondary = common.allow_dumpcap;
     options.log = [remarks](std::string_view line) { remarks->add(line); };
     Runtime runtime = Runtime::start(std::move(options));
     remarks->pass_on();

@@ -30,7 +30,9 @@ sigset_t reload_signals() {
 
 Signals::Signals(Hangup hangup) {
     const sigset_t set = stop_signals();
-    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    sigset_t blocked = set;
+    sigaddset(&blocked, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     waiting_ = Descriptor(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
     taken_ = Descriptor(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));

@@ -1,4 +1,5 @@
-// SIGINT and SIGTERM, and SIGHUP, as something to look at between two pieces of work.
+// SIGINT and SIGTERM, and SIGHUP, as something to look at between two pieces of work; SIGUSR1 is
+// left to others.
 #pragma once
 
 #include <apps/joinleaf/descriptor.h>
@@ -8,7 +9,8 @@
 namespace joinleaf::app {
 
 /// Made in main before any thread, so that every thread inherits the blocked signals. SIGPIPE is
-/// ignored: a reader that went away is an error of the write. One thread.
+/// ignored: a reader that went away is an error of the write. SIGUSR1 is blocked as well, for
+/// whoever reads it (BlackBox). One thread.
 class Signals {
 public:
     /// What SIGHUP is for: the end of this process, as ever, where nothing can be read again.

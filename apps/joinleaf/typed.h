@@ -20,6 +20,9 @@ struct Typed {
     using Text = std::optional<std::string>;
     std::vector<std::string> cpus;
     Text eal, idle_sleep;
+    Text record, record_file, record_snap;
+    std::vector<std::string> record_on;
+    bool allow_dumpcap = false;
     bool json = false;
     bool quiet = false;
     Text config, state;

@@ -154,6 +154,17 @@ std::optional<double> parse_number(std::string_view text) {
     return number;
 }
 
+Parsed<DropReason> parse_drop_reason(std::string_view option, std::string_view text) {
+    std::string known;
+    for (std::size_t i = 0; i < kDropReasonCount; ++i) {
+        const auto reason = static_cast<DropReason>(i);
+        if (name(reason) == text) return reason;
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", name(reason));
+    }
+    return tl::unexpected(fmt::format(
+        "{}: '{}' is no reason for which packets are dropped; there are {}", option, text, known));
+}
+
 Parsed<std::vector<std::string>> parse_words(std::string_view option, std::string_view text) {
     std::vector<std::string> words;
     std::optional<std::string> word;

@@ -4,6 +4,7 @@
 
 #include <joinleaf/address.h>
 #include <joinleaf/clock.h>
+#include <joinleaf/drop_reason.h>
 #include <joinleaf/error.h>
 #include <joinleaf/session.h>
 #include <joinleaf/source_filter.h>
@@ -48,6 +49,8 @@ namespace joinleaf::app {
 
 /// A number with a fraction if wanted; none: it is not one.
 [[nodiscard]] std::optional<double> parse_number(std::string_view text);
+/// A reason by its name.
+[[nodiscard]] Parsed<DropReason> parse_drop_reason(std::string_view option, std::string_view text);
 
 /// Words separated by blanks; quotes keep blanks together.
 [[nodiscard]] Parsed<std::vector<std::string>> parse_words(std::string_view option,

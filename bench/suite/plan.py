@@ -13,6 +13,7 @@ MESSAGES = (40, 200)  # octets of a feed's messages
 GROUPS = (1, 1000, 10_000, 100_000)
 LEAF_GROUPS = 10_000
 HEADERS = 42  # Ethernet, IPv4 and UDP in front of a payload
+RECORDED = 16_384  # packets that the flight recorder remembers
 MOLD = 20  # a header of MoldUDP64's size, which a publisher writes in front of its message
 PERCENTILES = {"p50_ns": 50, "p99_ns": 99, "p999_ns": 99.9}
 
@@ -131,6 +132,18 @@ class Bench:
         if measured:
             self._add(FEED, measured["messages_per_second"] / 1e6, "million messages/s",
                       message=message, lines=lines, udp_checksum=udp_checksum)
+
+    def recorder(self, payload):
+        """With the flight recorder on and off, by turns within one run."""
+        for subject, mode, *options in ((ROOT, "root-null"),
+                                        (LEAF, "leaf-null", "--groups", LEAF_GROUPS)):
+            measured = self._try(f"{subject}, recorder", lambda: programs.run_json(
+                self.build / "bench" / "whole_path", mode, "--payload", payload, "--seconds",
+                2 * self.seconds, "--recorder", RECORDED, *options, cpu=machine.cpus()[-1]))
+            if measured:
+                self._add(f"{subject}, recorder on", measured["mpps"], "Mpps", payload=payload)
+                self._add(f"{subject}, recorder off beside it", 1e3 / measured["ns_without"],
+                          "Mpps", payload=payload)
 
     def testpmd(self, subject, frame):
         if "testpmd" in self.results.skipped:
@@ -255,6 +268,7 @@ class Bench:
         for message in MESSAGES:
             self.feed(message, lines=1)
             self.feed(message, udp_checksum=True)
+        self.recorder(64)
         for payload in SIZES:
             if payload != 64:
                 self.shared_memory(payload)

@@ -10,6 +10,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
+#include <rte_pdump.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -98,9 +99,9 @@ std::vector<std::string> arguments(const EalOptions& options, bool hugepages, bo
     }
     std::vector<std::string> args = {"joinleaf", "--lcores", lcores, "--file-prefix", prefix};
     if (!telemetry) args.emplace_back("--no-telemetry");
-    if (hugepages) {
+    if (hugepages && !options.allow_secondary) {
         args.emplace_back("--in-memory");
-    } else {
+    } else if (!hugepages) {
         // --in-memory and --no-huge do not combine; --no-shconf leaves no files either.
         args.insert(args.end(),
                     {"--no-huge", "--no-shconf", "-m", std::to_string(options.memory_mb)});
@@ -108,6 +109,28 @@ std::vector<std::string> arguments(const EalOptions& options, bool hugepages, bo
     if (!options.needs_pci) args.emplace_back("--no-pci");
     args.insert(args.end(), options.more_arguments.begin(), options.more_arguments.end());
     return args;
+}
+
+// Ours alone: two processes that share one would share their hugepages.
+std::string own_prefix() { return fmt::format("joinleaf-{}", getpid()); }
+
+// Of hugepages that are files some stay when the EAL is done.
+void remove_hugepage_files() {
+    std::error_code ignored;
+    std::ifstream mounts("/proc/self/mounts");
+    std::string device;
+    std::string folder;
+    std::string type;
+    std::string rest;
+    while (mounts >> device >> folder >> type && std::getline(mounts, rest)) {
+        if (type != "hugetlbfs") continue;
+        for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+            const std::string name = entry.path().filename();
+            if (name.starts_with(own_prefix() + "map_")) {
+                std::filesystem::remove(entry.path(), ignored);
+            }
+        }
+    }
 }
 
 int run_body(void* body) {
@@ -199,7 +222,7 @@ Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.mem
     if (log_tail().stream() != nullptr && rte_openlog_stream(log_tail().stream()) != 0) {
         fail(EINVAL, "the DPDK environment takes no log");
     }
-    const std::string prefix = fmt::format("joinleaf-{}", getpid());
+    const std::string prefix = own_prefix();
     remove_folders_of_the_dead();
     why_no_telemetry_ = why_no_telemetry_socket(prefix);
     auto args = arguments(options, hugepages_, why_no_telemetry_.empty(), prefix);
@@ -234,14 +257,21 @@ Eal::Eal(const EalOptions& options) : hugepages_(hugepages_available(options.mem
         fail(code == 0 ? EINVAL : code, "the DPDK environment did not start: " + cure);
     }
     runtime_directory_ = rte_eal_get_runtime_dir();
+    std::error_code ignored;
     unsigned id = 0;
     RTE_LCORE_FOREACH_WORKER(id) { lcores_.push_back({.id = id}); }
+    // Where the EAL does not listen for secondary processes rte_pdump_init() does nothing, and says
+    // that all is well.
+    can_be_captured_ = std::filesystem::exists(runtime_directory_ + "/mp_socket", ignored) &&
+                       rte_pdump_init() == 0;
 }
 
 Eal::~Eal() {
+    if (can_be_captured_) static_cast<void>(rte_pdump_uninit());
     static_cast<void>(rte_eal_cleanup());  // the process ends: there is nobody to tell
     std::error_code ignored;  // only what this process made, and only when it is empty of others
     std::filesystem::remove_all(runtime_directory_, ignored);
+    if (can_be_captured_) remove_hugepage_files();
 }
 
 int Eal::numa_node(unsigned cpu) const {
@@ -253,6 +283,10 @@ int Eal::numa_node(unsigned cpu) const {
         }
     }
     return Mempool::kAnyNode;
+}
+
+std::string Eal::file_prefix() const {
+    return std::filesystem::path(runtime_directory_).filename();
 }
 
 std::optional<unsigned> Eal::launch(std::function<void()> body) {

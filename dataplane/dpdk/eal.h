@@ -20,6 +20,8 @@ struct EalOptions {
     /// One lcore is made for each; the calling thread keeps the CPUs it may run on.
     std::vector<unsigned> worker_cpus;
     bool needs_pci = false;
+    /// Hugepages are files that other processes can map, where there are any.
+    bool allow_secondary = false;
     unsigned memory_mb = 256;  ///< reserved when there are no hugepages
     std::vector<std::string> more_arguments;
 };
@@ -53,6 +55,10 @@ public:
     /// Empty: operators reach telemetry, at <runtime folder>/dpdk/joinleaf-<pid>/dpdk_telemetry.v2,
     /// or have said --no-telemetry. Else what keeps the socket from being there.
     [[nodiscard]] const std::string& why_no_telemetry() const { return why_no_telemetry_; }
+    /// Whether secondary processes can attach, and dpdk-dumpcap finds what it asks for.
+    [[nodiscard]] bool can_be_captured() const { return can_be_captured_; }
+    /// What they give as --file-prefix.
+    [[nodiscard]] std::string file_prefix() const;
     /// Worker lcores in all, whether lent or not.
     [[nodiscard]] std::size_t lcore_count() const { return lcores_.size(); }
 
@@ -75,6 +81,7 @@ private:
     std::string runtime_directory_;
     std::string why_no_telemetry_;
     bool hugepages_ = false;
+    bool can_be_captured_ = false;
 };
 
 }  // namespace joinleaf::dataplane::dpdk

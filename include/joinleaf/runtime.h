@@ -6,6 +6,7 @@
 #include <joinleaf/error.h>
 #include <joinleaf/event.h>
 #include <joinleaf/receiver.h>
+#include <joinleaf/recorder.h>
 #include <joinleaf/socket.h>
 #include <joinleaf/status.h>
 #include <chrono>
@@ -56,6 +57,11 @@ struct RuntimeOptions {
     std::vector<std::string> eal_arguments;  ///< more arguments for the EAL, as given to --eal
     /// Subscriptions (socket, group, port) per port; a join beyond gives no_buffer_space.
     std::size_t max_subscriptions = 131072;
+    RecorderOptions recorder;
+    /// Lets DPDK's secondary processes attach, as dpdk-dumpcap: hugepages are files then, which a
+    /// process that is killed leaves behind. Without hugepages none can, and the log says so. It is
+    /// the first runtime's to decide.
+    bool allow_secondary = false;
     /// One line for a person: what was switched, missing or done in software. Called on the
     /// control thread. Unset: standard error.
     std::function<void(std::string_view)> log;
@@ -99,6 +105,22 @@ public:
     /// nobody can have joined for), no_buffer_space.
     Result<void> leave_for_another(std::size_t port, GroupAddress group,
                                    const SourceFilter& sources);
+
+    /// Writes what the recorder holds to a pcapng file, in place of what is there; a path that is
+    /// empty is RecorderOptions::prefix's to name. Times are UTC in nanoseconds, each queue of a
+    /// port is an interface, and a packet that was dropped has the reason as its comment. Waits for
+    /// the file. Each packet is written once: the next call has what has come since. A packet that
+    /// was dropped before it had headers is counted alone. Any thread that is not the library's.
+    /// Errors: operation_not_supported (there is no recorder), network_down (it was stopped),
+    /// timed_out (a worker does not answer), resource_deadlock_would_occur (called from the log),
+    /// or why the file could not be written.
+    Result<RecorderDump> dump_recorder(const std::string& path = {});
+    /// Has the recorder written to a file of its own when half of what it holds has come after now,
+    /// or shortly, where little comes: for something that should not have happened, as a gap in a
+    /// feed. `why` is kept in the file; the log tells when it is written. Returns at once, and
+    /// false when there will be no file: too soon after the last (RecorderOptions::interval), or
+    /// there is no recorder or prefix. Any thread; what comes too soon costs no system call.
+    bool record_around(std::string_view why);
 
     /// Closes every socket, each as by Socket::close(), lets the IGMP leaves and their repeats out
     /// (at most `linger`), and stops the workers. Idempotent; the destructor does the same.

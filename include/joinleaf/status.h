@@ -210,6 +210,7 @@ struct WorkerStatus {
 struct Status {
     Instant taken_at{};
     bool hugepages = false;
+    bool secondary = false;  ///< dpdk-dumpcap and its like can attach (RuntimeOptions)
     std::vector<PortStatus> ports;
     std::vector<MembershipStatus> memberships;
     std::vector<AdmissionStatus> admissions;  ///< one for each root, by socket

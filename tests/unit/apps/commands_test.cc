@@ -30,6 +30,8 @@ TEST(Command, IsAWordAndWhatItIsFor) {
     understood<ListLeaves>("leaves");
     understood<TellHelp>("help ");
     understood<ReloadFiles>("reload");
+    EXPECT_EQ(understood<WriteRecord>("record").path, "");
+    EXPECT_EQ(understood<WriteRecord>("record  /a file.pcapng ").path, "/a file.pcapng");
 }
 
 TEST(Command, ThatIsWrongIsAnsweredWithTheCure) {
@@ -45,7 +47,7 @@ TEST(Command, ThatIsWrongIsAnsweredWithTheCure) {
 TEST(Command, HelpNamesThemAll) {
     std::string words;
     for (const auto& line : help_on_commands().lines) words += line.substr(0, line.find(' ')) + " ";
-    EXPECT_EQ(words, "leaves expel  invite reload  help ");
+    EXPECT_EQ(words, "leaves expel  invite record  reload  help ");
 }
 
 TEST(CommandAnswer, EndsWithOkOrError) {

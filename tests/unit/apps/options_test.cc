@@ -104,6 +104,34 @@ TEST(IdleSleep, IsShortEnoughForControlFrames) {
                           "50000"));
 }
 
+TEST(Recording, IsOffUnlessItIsAskedFor) {
+    EXPECT_EQ(accepted<RootOptions>(kRoot).common.recorder.packets, 0u);
+    const auto recorder = accepted<RootOptions>(kRoot + "--record 5000").common.recorder;
+    EXPECT_EQ(recorder.packets, 5000u);
+    EXPECT_EQ(recorder.snap, 128u);
+    EXPECT_EQ(recorder.prefix, "joinleaf");
+    EXPECT_THAT(recorder.drops, IsEmpty());
+    const auto all = accepted<LeafOptions>(kAnyLeaf +
+                                           "--record 1 --record-snap 2048 --record-file /var/x "
+                                           "--record-on fragment --record-on link_down")
+                         .common.recorder;
+    EXPECT_EQ(all.snap, 2048u);
+    EXPECT_EQ(all.prefix, "/var/x");
+    EXPECT_THAT(all.drops, ElementsAre(DropReason::fragment, DropReason::link_down));
+}
+
+TEST(Recording, ThatCannotBeIsRefused) {
+    EXPECT_THAT(refused(kRoot + "--record 0"), HasSubstr("--record: '0' will not do"));
+    EXPECT_THAT(refused(kRoot + "--record 1000001"), HasSubstr("from 1 to 1000000"));
+    EXPECT_THAT(refused(kRoot + "--record 1 --record-snap 13"), HasSubstr("from 14 to 2048"));
+    EXPECT_THAT(refused(kRoot + "--record-snap 100"),
+                HasSubstr("--record-snap is for the recorder; add --record PACKETS"));
+    EXPECT_THAT(refused(kRoot + "--record-on fragment"), HasSubstr("--record-on is for"));
+    EXPECT_THAT(refused(kRoot + "--record 1 --record-on fire"),
+                HasSubstr("--record-on: 'fire' is no reason for which packets are dropped; there "
+                          "are truncated_frame, "));
+}
+
 TEST(RootOptions, RefuseAChunkLargerThanTheMtuCarries) {
     EXPECT_EQ(accepted<RootOptions>(kRoot + "--chunk 1472").publishing->chunk, 1472u);
     EXPECT_THAT(refused(kRoot + "--chunk 1473"),

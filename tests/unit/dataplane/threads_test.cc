@@ -1,11 +1,15 @@
-// The queue between two threads; meant for ThreadSanitizer too.
+// What goes between two threads: the queue, a recording, what is published; meant for
+// ThreadSanitizer too.
+#include <dataplane/lent_recording.h>
 #include <dataplane/published.h>
 #include <dataplane/spsc_queue.h>
 #include <gtest/gtest.h>
 #include <joinleaf/histogram.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <thread>
 #include <tuple>
 
@@ -104,6 +108,66 @@ TEST(BetweenThreads, WhatIsPublishedIsReadWhole) {
         before = record.last;
     }
     writer.join();
+}
+
+// A worker that never waits writes numbers; the other thread reads each recording while the worker
+// is in the next one. Rings that are large enough lose nothing.
+TEST(LentRecordings, AreReadWholeWhileTheWorkerGoesOn) {
+    constexpr std::uint64_t kPackets = 100'000;
+    struct Replace {
+        Recording* fresh;
+        std::size_t after;
+    };
+    SpscQueue<Replace> commands(16);
+    std::array<Recording, 2> recordings{Recording(kPackets, 8), Recording(kPackets, 8)};
+    LentRecording lent;
+    lent.use(&recordings[0]);
+    std::atomic<bool> all_written{false};
+
+    std::thread worker([&] {
+        for (std::uint64_t number = 0; number < kPackets || !commands.empty();) {
+            for (Replace command; commands.pop(command);) {
+                lent.replace(*command.fresh, command.after);
+            }
+            if (number == kPackets) continue;
+            const auto place = lent->append(Instant(Duration(number)), Way::in, 8);
+            std::memcpy(place.data(), &number, sizeof number);
+            ++number;
+            lent.give_back_if_due();
+        }
+        all_written = true;
+    });
+
+    std::uint64_t next = 0;
+    std::uint64_t wrong = 0;
+    std::size_t lent_out = 0;
+    const auto read_the_other = [&](std::size_t after) {
+        Recording& fresh = recordings[1 - lent_out];
+        fresh.clear();
+        while (!commands.push({&fresh, after})) std::this_thread::yield();
+        Recording* back = nullptr;
+        while (back == nullptr && !all_written) {
+            back = lent.take_back();
+            std::this_thread::yield();
+        }
+        if (back == nullptr) back = lent.take_back();
+        if (back == nullptr) return false;
+        lent_out = 1 - lent_out;
+        for (auto position = back->begin(); position != back->end(); ++position, ++next) {
+            const auto [what, octets] = (*back)[position];
+            std::uint64_t number = 0;
+            std::memcpy(&number, octets.data(), sizeof number);
+            wrong += number != next || what.at != Instant(Duration(next));
+        }
+        return true;
+    };
+    for (std::size_t after = 0; !all_written; after = (after + 7) % 100) {
+        if (!read_the_other(after)) break;
+    }
+    worker.join();
+    Recording& last = recordings[lent_out];
+    EXPECT_EQ(next + last.end(), kPackets);
+    EXPECT_EQ(wrong, 0u);
 }
 
 }  // namespace
