@@ -34,6 +34,11 @@ public:
     tl::expected<void, std::errc> set_filter(igmp::MemberId member, GroupAddress group,
                                              const SourceFilter& filter, Instant now, Sent sent);
     void remove_member(igmp::MemberId member, Instant now);
+    /// See igmp::Host.
+    tl::expected<void, std::errc> leave_for_another(GroupAddress group, const SourceFilter& filter,
+                                                    Instant now) {
+        return host_.leave_for_another(group, filter, now);
+    }
 
     void receive(const net::Ipv4Header& from, std::span<const std::byte> message, Instant now);
     /// Sends what is due.

@@ -147,6 +147,12 @@ std::vector<LeafStatus> Runtime::leaves(SocketId socket, std::uint64_t after,
     return core->call([&] { return core->leaves(socket, after, limit); });
 }
 
+Result<void> Runtime::leave_for_another(std::size_t port, GroupAddress group,
+                                        const SourceFilter& sources) {
+    const auto& core = impl_->core;
+    return core->call([&] { return core->leave_for_another(port, group, sources); });
+}
+
 void Runtime::stop(std::chrono::milliseconds linger) { impl_->core->stop(linger); }
 
 Result<Socket> Socket::join_leaf(GroupEndpoint group, const JoinOptions& options) {
@@ -349,8 +355,8 @@ Result<FeedPublisher> Socket::feed_publisher(const FeedPublisherOptions& options
     } catch (const std::exception&) {
         return failure(std::errc::not_enough_memory);
     }
-    const auto begun = core->call(
-        [&] { return core->publish_feed(impl_->socket, feed, others, options.repair); });
+    const auto begun =
+        core->call([&] { return core->publish_feed(impl_->socket, feed, options.repair, others); });
     if (!begun) return tl::unexpected(begun.error());
     return FeedPublisher(std::move(feed));
 }

@@ -419,8 +419,8 @@ Result<Receiver> RuntimeCore::open_receiver(const ReceiverOptions& options) {
 
 Result<void> RuntimeCore::publish_feed(const std::shared_ptr<SocketCore>& socket,
                                        const std::shared_ptr<FeedPublisher::Impl>& feed,
-                                       std::span<const std::shared_ptr<SocketCore>> others,
-                                       const std::optional<RepairServerOptions>& repair) {
+                                       const std::optional<RepairServerOptions>& repair,
+                                       SocketCore::Others others) {
     if (!repair) return socket->publish_feed(feed, others);
     if (!running_ || stopping_) return failure(std::errc::network_down);
     if (socket->repair_status()) return failure(std::errc::device_or_resource_busy);
@@ -471,6 +471,15 @@ void RuntimeCore::close(SocketId id) {
     sockets_.erase(found);
     timed_.erase(id);
     socket->close();
+}
+
+Result<void> RuntimeCore::leave_for_another(std::size_t port, GroupAddress group,
+                                            const SourceFilter& sources) {
+    if (port >= ports_.size()) return failure(std::errc::invalid_argument);
+    const auto told =
+        ports_[port]->igmp().leave_for_another(group, sources, std::chrono::steady_clock::now());
+    if (!told) return failure(told.error());
+    return {};
 }
 
 Status RuntimeCore::status() const {

@@ -17,7 +17,7 @@
 #include <joinleaf/runtime.h>
 #include <atomic>
 #include <memory>
-#include <span>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -56,8 +56,8 @@ public:
     /// Errors: as Socket::feed_publisher().
     Result<void> publish_feed(const std::shared_ptr<SocketCore>& socket,
                               const std::shared_ptr<FeedPublisher::Impl>& feed,
-                              std::span<const std::shared_ptr<SocketCore>> others,
-                              const std::optional<RepairServerOptions>& repair);
+                              const std::optional<RepairServerOptions>& repair,
+                              SocketCore::Others others);
     /// Errors: as Runtime::open_repair_host().
     Result<void> open_repair(const std::shared_ptr<RepairHost::Impl>& host,
                              const RepairHostOptions& options);
@@ -67,6 +67,8 @@ public:
     [[nodiscard]] Status status() const;
     [[nodiscard]] std::vector<LeafStatus> leaves(SocketId socket, std::uint64_t after,
                                                  std::size_t limit) const;
+    Result<void> leave_for_another(std::size_t port, GroupAddress group,
+                                   const SourceFilter& sources);
     void log(std::string_view line) const;
     [[nodiscard]] const std::shared_ptr<PortPools>& pools(std::size_t port) const {
         return pools_[port];

@@ -12,6 +12,10 @@ using dataplane::dpdk::answer_telemetry;
 // A client that walks through pages asks for the next at once.
 constexpr Duration kWalkGoesOn = std::chrono::seconds(2);
 
+// Who asks for one table after the other has them all of one look, which is not for nothing where
+// there are ten thousand groups.
+constexpr Duration kAskedTogether = std::chrono::milliseconds(50);
+
 // More than a page holds.
 constexpr std::size_t kLeavesAsked = dataplane::dpdk::kMaxTelemetryEntries;
 
@@ -95,14 +99,27 @@ StatusService& StatusService::instance() {
 
 std::unique_ptr<StatusService::Registration> StatusService::add(Source source) {
     begin_to_answer();
-    const std::unique_lock lock(entries_lock_);
-    entries_.push_back({++last_, std::move(source)});
-    return std::make_unique<Registration>(*this, last_);
+    std::uint64_t number = 0;
+    {
+        const std::unique_lock lock(entries_lock_);
+        number = ++last_;
+        entries_.push_back({number, std::move(source)});
+    }
+    look_anew();
+    return std::make_unique<Registration>(*this, number);
 }
 
 void StatusService::remove(std::uint64_t number) {
-    const std::unique_lock lock(entries_lock_);
-    std::erase_if(entries_, [number](const Entry& entry) { return entry.number == number; });
+    {
+        const std::unique_lock lock(entries_lock_);
+        std::erase_if(entries_, [number](const Entry& entry) { return entry.number == number; });
+    }
+    look_anew();
+}
+
+void StatusService::look_anew() {
+    const std::lock_guard lock(snapshot_lock_);
+    snapshot_ = {};
 }
 
 void StatusService::begin_to_answer() {
@@ -118,11 +135,13 @@ void StatusService::begin_to_answer() {
 
 StatusService::Snapshot& StatusService::snapshot(bool goes_on) {
     const Instant now = Instant::clock::now();
-    if (goes_on && now - snapshot_.used_at < kWalkGoesOn) {
+    const bool holds =
+        goes_on ? now - snapshot_.used_at < kWalkGoesOn : now - snapshot_.taken_at < kAskedTogether;
+    if (holds) {
         snapshot_.used_at = now;
         return snapshot_;
     }
-    snapshot_ = {.used_at = now};
+    snapshot_ = {.taken_at = now, .used_at = now};
     const std::shared_lock entries(entries_lock_);
     for (const auto& entry : entries_) snapshot_.statuses.push_back(entry.source.status());
     return snapshot_;

@@ -52,8 +52,10 @@ private:
         std::uint64_t number;
         Source source;
     };
-    /// What a walk through a long table goes on with, so that its pages belong together.
+    /// A look at all runtimes: what a walk through a long table goes on with, so that its pages
+    /// belong together, and what tables that are asked for together are made of.
     struct Snapshot {
+        Instant taken_at{};
         Instant used_at{};
         std::vector<Status> statuses;
         std::map<std::string, std::shared_ptr<const Table>, std::less<>> tables;  ///< as asked for
@@ -63,6 +65,7 @@ private:
     StatusService() = default;
     void remove(std::uint64_t number);
     void begin_to_answer();
+    void look_anew();
     [[nodiscard]] Answer answer(std::string_view table, std::string_view parameters);
     [[nodiscard]] Answer leaves(std::string_view parameters);
     /// With the lock of the snapshot.

@@ -116,6 +116,23 @@ tl::expected<std::optional<Ticket>, std::errc> Host::set_filter(MemberId member,
     return update(group, std::move(merged), now);
 }
 
+tl::expected<void, std::errc> Host::leave_for_another(GroupAddress address,
+                                                      const SourceFilter& filter, Instant now) {
+    if (address == kAllSystems || filter.is_nothing() || interface_.find(address) != nullptr) {
+        return {};
+    }
+    if (const auto refusal = refuse(address, filter)) return tl::unexpected(*refusal);
+    if (interface_.groups.size() >= 2 * interface_.options.max_groups) {
+        return tl::unexpected(std::errc::no_buffer_space);
+    }
+    follow_querier(now);
+    Group& group = interface_.find_or_add(address);
+    interface_.set_state(group, filter);
+    group.reported_last = true;
+    update(group, SourceFilter::nothing(), now);
+    return {};
+}
+
 void Host::remove_member(MemberId member, Instant now) {
     follow_querier(now);
     constexpr GroupAddress kFirst = GroupAddress::of(224, 0, 0, 0);

@@ -67,6 +67,12 @@ public:
                                                               const SourceFilter& filter,
                                                               Instant now);
 
+    /// This address has joined `group` as `filter` says, by a program that went without a leave:
+    /// tells the network of the leave as if a member of ours had gone. Nothing, when the group has
+    /// members or a change of its own to tell. Errors: as set_filter.
+    tl::expected<void, std::errc> leave_for_another(GroupAddress group, const SourceFilter& filter,
+                                                    Instant now);
+
     /// Ends everything that `member` holds (MRG-7).
     void remove_member(MemberId member, Instant now);
 

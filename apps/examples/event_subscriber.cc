@@ -1,7 +1,8 @@
 // Joins one source of a group without waiting, learns of it from a pollable event queue, and counts
 // datagrams on the worker itself. As in: event_subscriber eth1 10.0.0.12/24
 // 232.1.1.1:5000 10.0.0.11
-#include <apps/examples/or_throw.h>
+#include "or_throw.h"
+
 #include <joinleaf/runtime.h>
 #include <poll.h>
 

@@ -1,5 +1,6 @@
 // Publishes a numbered line every second. As in: publisher eth1 10.0.0.11/24 239.1.1.1:5000
-#include <apps/examples/or_throw.h>
+#include "or_throw.h"
+
 #include <joinleaf/runtime.h>
 
 #include <chrono>

@@ -2,7 +2,8 @@
 // to those that are there it publishes a numbered line every second, and it prints what they send
 // to it. As in:
 // publisher_rooted eth1 10.0.0.11/24 232.1.1.1:5000 192.0.2.11:7000 192.0.2.12:7001
-#include <apps/examples/or_throw.h>
+#include "or_throw.h"
+
 #include <joinleaf/runtime.h>
 
 #include <chrono>

@@ -1,6 +1,7 @@
 // Joins a group, waits for the join, and prints what arrives for a minute.
 // As in: subscriber eth1 10.0.0.12/24 239.1.1.1:5000
-#include <apps/examples/or_throw.h>
+#include "or_throw.h"
+
 #include <joinleaf/runtime.h>
 
 #include <chrono>
@@ -24,6 +25,7 @@ void subscribe(const PortOptions& port, GroupEndpoint group) {
     Socket socket = or_throw(runtime.open({.scheme = kAnySource, .receiver = &receiver}));
     or_throw(socket.join_leaf(group, {.sources = SourceFilter::any()}));
     std::printf("joined %s\n", group.to_string().c_str());
+    std::fflush(stdout);
 
     const Instant end = Instant::clock::now() + std::chrono::minutes(1);
     while (Instant::clock::now() < end) {

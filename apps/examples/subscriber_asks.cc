@@ -1,7 +1,8 @@
 // Asks a root to be let in, sends it one line, which no other leaf hears, and prints what it sends
 // until the session is over for this leaf.
 // As in: subscriber_asks eth1 10.0.0.12/24 192.0.2.11:7000 desk-7
-#include <apps/examples/or_throw.h>
+#include "or_throw.h"
+
 #include <joinleaf/runtime.h>
 
 #include <chrono>

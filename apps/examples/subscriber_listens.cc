@@ -1,6 +1,7 @@
 // Waits for a root's invitation, and prints what it sends until the session is over for this leaf.
 // As in: subscriber_listens eth1 10.0.0.12/24 192.0.2.12:7001 desk-7
-#include <apps/examples/or_throw.h>
+#include "or_throw.h"
+
 #include <joinleaf/runtime.h>
 
 #include <chrono>

@@ -1,7 +1,8 @@
-// The table of commands and options, which CLI11 reads, and what is said of wrong use.
+// The command line: what may be typed, which CLI11 collects as text, and what is said of wrong use.
 #include <apps/joinleaf/command_line.h>
 #include <apps/joinleaf/config.h>
 #include <apps/joinleaf/help.h>
+#include <apps/joinleaf/manual.h>
 #include <apps/joinleaf/options_doctor.h>
 #include <apps/joinleaf/typed.h>
 #include <fmt/format.h>
@@ -34,8 +35,9 @@ void add_port(CLI::App& app, Typed& typed) {
         "queues each way, each with a worker and a CPU; 1 unless given");
 }
 
+constexpr auto kRun = "How it runs";
+
 void add_run(CLI::App& app, Typed& typed) {
-    constexpr auto kRun = "How it runs";
     add(app, kRun, "--cpu", typed.cpus, "N...",
         "CPU of each polling worker; the last ones unless given");
     add(app, kRun, "--idle-sleep-us", typed.idle_sleep, "US",
@@ -52,8 +54,13 @@ void add_run(CLI::App& app, Typed& typed) {
 }
 
 void add_metrics(CLI::App& app, Typed& typed) {
-    add(app, "How it runs", "--metrics", typed.metrics, "IP:PORT",
+    add(app, kRun, "--metrics", typed.metrics, "IP:PORT",
         "let Prometheus ask there, at http://IP:PORT/metrics");
+}
+
+void add_state(CLI::App& app, Typed& typed) {
+    add(app, kRun, "--state", typed.state, "FILE",
+        "note what is joined here, for the next start after a crash");
 }
 
 void add_tls(CLI::App& app, Typed& typed, const char* who_dials) {
@@ -188,6 +195,7 @@ void add_root(CLI::App& app, Typed& typed) {
     add_port(app, typed);
     add_metrics(app, typed);
     add_run(app, typed);
+    add_state(app, typed);
 }
 
 void add_igmp(CLI::App& app, Typed& typed) {
@@ -222,6 +230,7 @@ void add_leaf(CLI::App& app, Typed& typed) {
     add_igmp(app, typed);
     add_metrics(app, typed);
     add_run(app, typed);
+    add_state(app, typed);
 }
 
 void add_repair(CLI::App& app, Typed& typed) {
@@ -245,6 +254,7 @@ void add_repair(CLI::App& app, Typed& typed) {
     add_igmp(app, typed);
     add_metrics(app, typed);
     add_run(app, typed);
+    add_state(app, typed);
 }
 
 void add_tell(CLI::App& app, Typed& typed) {
@@ -324,8 +334,7 @@ Message complaint(const CLI::App& app, const std::vector<std::string>& arguments
     if (arguments.empty()) {
         return {kExitWrongUse,
                 "joinleaf: say what to do: root, leaf, repair, tell, stat, doctor or demo; "
-                "`joinleaf --help` tells "
-                "more"};
+                "`joinleaf --help` tells more"};
     }
     return {kExitWrongUse,
             fmt::format("joinleaf: '{}' is not a command; begin with root, leaf, "
@@ -425,6 +434,11 @@ CommandLine::CommandLine() : parts_(std::make_unique<Parts>()) {
     app.footer(std::string(kProgramFooter));
     app.set_help_flag("-h,--help", "this text");
     app.set_version_flag("--version", "joinleaf " JOINLEAF_VERSION, "the version");
+    app.add_option("--config", typed.config, "run the command that this file names")
+        ->option_text("FILE");
+    app.add_option("--completion", typed.completion, "completion of words for a shell: bash")
+        ->option_text("SHELL");
+    app.add_flag("--man", typed.man, "the man page")->group("");
     app.require_subcommand(1);
 
     auto* root =
@@ -475,6 +489,13 @@ Invocation CommandLine::parse(const std::vector<std::string>& typed_words) {
     } catch (const CLI::CallForVersion& version) {
         return Message{kExitDone, std::string(version.what()) + "\n"};
     } catch (const CLI::ParseError& error) {
+        if (typed.man) return Message{kExitDone, man_page(app)};
+        if (typed.completion == "bash") return Message{kExitDone, bash_completion(app)};
+        if (typed.completion) {
+            return Message{kExitWrongUse, fmt::format("joinleaf: --completion: '{}' will not do; "
+                                                      "use bash",
+                                                      *typed.completion)};
+        }
         return complaint(app, *arguments, in_our_words(error));
     }
     return settle(*app.get_subcommands().front(), typed);

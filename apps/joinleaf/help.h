@@ -11,6 +11,7 @@ namespace joinleaf::app {
 class HelpFormatter : public CLI::Formatter {
 public:
     explicit HelpFormatter(std::string usage);
+    [[nodiscard]] const std::string& usage() const noexcept { return usage_; }
 
 protected:
     std::string make_usage(const CLI::App* app, std::string name) const override;

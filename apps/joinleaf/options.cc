@@ -1,4 +1,4 @@
-// The checks that turn what was given into options.
+// The checks that turn what was typed into options.
 #include <apps/joinleaf/typed.h>
 #include <fmt/ranges.h>
 #include <net/vlan.h>
@@ -149,7 +149,7 @@ CommonOptions common_options(const Typed& typed, Complaints& wrong) {
         wrong.attempt([&] { common.eal_arguments = valid(parse_words("--eal", *typed.eal)); });
     }
     if (typed.metrics) {
-        wrong.attempt([&] { common.metrics = local_endpoint("--metrics", *typed.metrics); });
+        wrong.attempt([&] { common.metrics = valid(parse_local("--metrics", *typed.metrics)); });
     }
     common.json = typed.json;
     common.quiet = typed.quiet;
@@ -189,8 +189,7 @@ RootOptions root_options(const Typed& typed, Complaints& wrong) {
         wrong.attempt([&] { refuse_without_sending(typed, "--input"); });
     }
     wrong.attempt([&] { root.feed = feed_publishing(typed, root); });
-    // Its rate is one of messages.
-    if (root.feed && root.publishing) root.publishing->packets_per_second = 0;
+    if (root.feed) root.publishing->packets_per_second = 0;  // its rate is one of messages
     if (root.admission) {
         root.admission->options.session.scope = root.scope;
         root.admission->options.linger = root.linger;

@@ -1,5 +1,5 @@
 // What a person asked for on the command line, checked: the commands root, leaf, repair, tell,
-// stat, doctor and demo. Pure.
+// stat, doctor and demo.
 #pragma once
 
 #include <apps/joinleaf/feed_files/message_sink.h>

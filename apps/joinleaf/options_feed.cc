@@ -211,7 +211,7 @@ OutputFormat output_format(const Typed& typed) {
 }  // namespace
 
 FeedServing feed_serving(const Typed& typed, const std::string& listen) {
-    FeedServing serving{.listen = local_endpoint("--repair-listen", listen)};
+    FeedServing serving{.listen = valid(parse_local("--repair-listen", listen))};
     if (typed.history_messages) {
         serving.messages =
             valid(parse_whole("--history-messages", *typed.history_messages, 1, kMostKept));
@@ -337,16 +337,17 @@ std::optional<FeedReceiving> feed_receiving(const Typed& typed, const LeafOption
 }
 
 RepairOptions repair_options(const Typed& typed, Complaints& wrong) {
+    RepairOptions repair;
+    wrong.attempt([&] {
+        const std::string& listen = needed(typed.repair_listen, "--repair-listen", "10.1.0.2:6000");
+        repair.serving = feed_serving(typed, listen);
+    });
     Typed leaf = typed;
     leaf.framing = "moldudp64";
-    leaf.follow = true;
     if (!leaf.output) leaf.output = "null";
     if (!leaf.start && (leaf.repair || leaf.root)) leaf.start = "history";
-    RepairOptions repair{.leaf = leaf_options(leaf, wrong), .serving = {}};
-    wrong.attempt([&] {
-        repair.serving =
-            feed_serving(typed, needed(typed.repair_listen, "--repair-listen", "10.1.0.2:6000"));
-    });
+    leaf.follow = true;
+    repair.leaf = leaf_options(leaf, wrong);
     return repair;
 }
 

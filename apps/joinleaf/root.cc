@@ -11,6 +11,7 @@
 #include <apps/joinleaf/reload.h>
 #include <apps/joinleaf/run.h>
 #include <apps/joinleaf/service.h>
+#include <apps/joinleaf/state_keeper.h>
 #include <fmt/format.h>
 #include <poll.h>
 
@@ -46,6 +47,13 @@ std::optional<MessageSource> open_messages(const RootOptions& options) {
 SenderOptions sender_options(const RootOptions& options) {
     if (options.feed) return feed_sender_options(*options.publishing, *options.feed);
     return app::sender_options(options.publishing);
+}
+
+/// What leaves are told, too.
+std::optional<RootAdmission> admission_of(const RootOptions& options) {
+    auto admission = options.admission;
+    if (admission && options.feed) offer_feed(*options.feed, admission->options.session);
+    return admission;
 }
 
 std::unique_ptr<Console> open_console(const RootOptions& options, Reporter& report) {
@@ -102,12 +110,10 @@ public:
           input_(open_input(options)),
           messages_(open_messages(options)),
           console_(open_console(options, surroundings.report)),
+          state_(options.common, options.port, surroundings.report),
           runtime_(start_ports(Role::root, options.common, ports_of(options), surroundings)),
-          metrics_(serve_metrics(options.common, runtime_, surroundings.report)) {
-        if (options_.feed && options_.admission) {
-            offer_feed(*options_.feed, options_.admission->options.session);
-        }
-    }
+          metrics_(serve_metrics(options.common, runtime_, surroundings.report)),
+          admission_(admission_of(options)) {}
     Root(const Root&) = delete;
     Root& operator=(const Root&) = delete;
     ~Root() = default;
@@ -125,7 +131,10 @@ private:
     void reload();
     /// Errors: throws Failure, and nothing has changed.
     [[nodiscard]] SettingsChange read_and_apply();
+    [[nodiscard]] SettingsChange take_over(const RootOptions& fresh);
     [[nodiscard]] CommandAnswer reload_on_command();
+    /// What this root receives of others' data by a group.
+    [[nodiscard]] std::vector<JoinedGroup> joined() const;
     [[nodiscard]] bool goes_on(Instant now);
     /// Returns false when the end came first.
     [[nodiscard]] bool wait_for_leaves(std::uint64_t count);
@@ -138,8 +147,10 @@ private:
     std::optional<Input> input_;
     std::optional<MessageSource> messages_;  ///< of a feed, in its place
     std::unique_ptr<Console> console_;
+    StateKeeper state_;  ///< outlives the runtime, which leaves what is in it
     Runtime runtime_;
     std::unique_ptr<Metrics> metrics_;
+    std::optional<RootAdmission> admission_;
     std::unique_ptr<Collector> collector_;
     std::optional<Admitter> admitter_;
     Socket socket_;
@@ -148,16 +159,18 @@ private:
     std::optional<Ticker> ticker_;
     std::optional<Publisher> publisher_;
     std::optional<FeedRun> feed_;
-    /// A failed input does not keep the root from telling its leaves that it ends.
-    std::optional<Failure> failure_;
     Service service_{Role::root};
     std::mutex reloading_;  ///< by SIGHUP here, or by the operator on the admitter's thread
+    /// A failed input does not keep the root from telling its leaves that it ends.
+    std::optional<Failure> failure_;
     Instant last_at_{};
 };
 
 void Root::open() {
+    state_.make_good(runtime_, joined());
+    state_.keep(joined());
     collector_ = open_collector(runtime_, options_, around_);
-    if (options_.admission) {
+    if (admission_) {
         open_session();
     } else {
         socket_ = open_publisher(runtime_, options_, 0, sender_options(options_));
@@ -175,6 +188,12 @@ void Root::open() {
             [this](Instant now) { return goes_on(now); }, around_.signals.fd());
     }
     service_.ready(runtime_);
+}
+
+// Where every member hears every other, the root does, too.
+std::vector<JoinedGroup> Root::joined() const {
+    if (!options_.output || options_.admission->scheme.data == Plane::rooted) return {};
+    return {{options_.group, SourceFilter::any()}};
 }
 
 void Root::open_feed() {
@@ -200,7 +219,7 @@ void Root::open_feed() {
 
 void Root::open_session() {
     const Instant called = Instant::clock::now();
-    admitter_.emplace(runtime_, *options_.admission, sender_options(options_), around_.report,
+    admitter_.emplace(runtime_, *admission_, sender_options(options_), around_.report,
                       console_.get(), collector_.get(), [this] { return reload_on_command(); });
     socket_ = admitter_->root();
     connected_.at = must(socket_.connected_at(), "publish");
@@ -217,7 +236,7 @@ void Root::open_session() {
 }
 
 std::string_view Root::run() {
-    const bool begins = !admitter_ || wait_for_leaves(options_.admission->wait_leaves);
+    const bool begins = !admitter_ || wait_for_leaves(admission_->wait_leaves);
     bool all_sent = false;
     if (begins && options_.publishing) all_sent = publish();
     while (begins && !options_.publishing && goes_on(Instant::clock::now())) {
@@ -258,23 +277,26 @@ SettingsChange Root::read_and_apply() {
         throw Failure("a policy or TLS file is wrong, as told above");
     }
     if (!fresh) return {};
-    auto change =
-        options_.feed
-            // A feed's rate is one of messages, which its pace has from the start.
-            ? take_over(options_.common.settings, fresh->common.settings, {"bit-rate", "invite"})
-            : take_over(options_.common.settings, fresh->common.settings,
-                        {"rate", "bit-rate", "invite"});
-    if (fresh->publishing && (change.has("rate") || change.has("bit-rate"))) {
-        const auto& pace = *fresh->publishing;
+    return take_over(*fresh);
+}
+
+// The rate of a feed is that of its messages, which it began with.
+SettingsChange Root::take_over(const RootOptions& fresh) {
+    auto& settings = options_.common.settings;
+    const auto& given = fresh.common.settings;
+    auto change = feed_ ? app::take_over(settings, given, {"bit-rate", "invite"})
+                        : app::take_over(settings, given, {"rate", "bit-rate", "invite"});
+    if (fresh.publishing && (change.has("rate") || change.has("bit-rate"))) {
+        const auto& pace = *fresh.publishing;
         must(socket_.set_rate(pace.packets_per_second, pace.bits_per_second), "change the rate");
     }
-    if (admitter_ && fresh->admission && change.has("invite")) {
+    if (admitter_ && fresh.admission && change.has("invite")) {
         auto& known = options_.admission->invite;
-        auto wanted = fresh->admission->invite;
+        auto wanted = fresh.admission->invite;
         std::erase_if(wanted, [&](const ControlEndpoint& leaf) {
             return std::ranges::find(known, leaf) != known.end();
         });
-        known = fresh->admission->invite;
+        known = fresh.admission->invite;
         admitter_->invite_also(std::move(wanted));
     }
     return change;
@@ -298,6 +320,7 @@ CommandAnswer Root::reload_on_command() {
 
 bool Root::goes_on(Instant now) {
     if (around_.signals.asked_to_reload()) reload();
+    state_.refresh(now);
     ticker_->tick(now, collector_ ? std::optional(collector_->taken()) : std::nullopt);
     return !around_.signals.asked_to_stop() && !(collector_ && collector_->has_failed());
 }

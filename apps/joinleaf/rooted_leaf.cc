@@ -127,6 +127,7 @@ Connected RootedLeaf::tell_connected() {
     const Instant at = must(member_.connected_at(), doing);
     const SessionOffer session = must(member_.session(), doing);
     scope_ = session.scope;
+    joins_group_ = session.fan_out == FanOut::multicast;
     Connected connected{
         .group = session.group,
         .at = at,

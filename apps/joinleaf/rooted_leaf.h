@@ -27,6 +27,9 @@ public:
     /// The session's, once this leaf is in it (M23).
     [[nodiscard]] std::uint8_t scope() const noexcept { return scope_; }
 
+    /// Whether it has joined the session's group: not, where the root replicates.
+    [[nodiscard]] bool joins_group() const noexcept { return joins_group_; }
+
     /// As in "expelled", once the session is over for this leaf; empty: it goes on.
     [[nodiscard]] std::string_view ended();
     /// What to tell of an end that was not in good order; none: it was.
@@ -48,6 +51,7 @@ private:
     const LeafAdmission& admission_;
     Direction direction_;
     std::uint8_t scope_ = 1;
+    bool joins_group_ = false;
     Surroundings& around_;
     std::function<void()> listening_;
     EventQueue events_;

@@ -1,4 +1,4 @@
-// The options as given, before they are checked; what the files that check them share.
+// The command line as typed, before it is checked; what the files that check it share.
 #pragma once
 
 #include <apps/joinleaf/options.h>
@@ -117,15 +117,15 @@ inline constexpr std::uint64_t kHighestRate = 1'000'000'000;
 [[nodiscard]] std::uint64_t whole(const Typed::Text& text, std::string_view option,
                                   std::uint64_t least, std::uint64_t most, std::uint64_t unset);
 
-// What each command makes of it, as far as it is right.
+// What each command makes of it. Errors: throws WrongUse.
+[[nodiscard]] TellOptions tell_options(const Typed& typed);
+[[nodiscard]] StatOptions stat_options(const Typed& typed);
+// The same, as far as it is right; what is not is told to `wrong`.
 [[nodiscard]] CommonOptions common_options(const Typed& typed, Complaints& wrong);
 [[nodiscard]] RootOptions root_options(const Typed& typed, Complaints& wrong);
 [[nodiscard]] LeafOptions leaf_options(const Typed& typed, Complaints& wrong);
 [[nodiscard]] RepairOptions repair_options(const Typed& typed, Complaints& wrong);
 [[nodiscard]] DemoOptions demo_options(const Typed& typed, Complaints& wrong);
-/// Errors: throws WrongUse.
-[[nodiscard]] TellOptions tell_options(const Typed& typed);
-[[nodiscard]] StatOptions stat_options(const Typed& typed);
 
 /// A root's sequenced feed; none: its input is cut into datagrams. Errors: throws WrongUse.
 [[nodiscard]] std::optional<FeedPublishing> feed_publishing(const Typed& typed,
@@ -137,9 +137,6 @@ inline constexpr std::uint64_t kHighestRate = 1'000'000'000;
 /// What a repair server keeps, and where it answers; `listen` is its endpoint. Errors: throws
 /// WrongUse.
 [[nodiscard]] FeedServing feed_serving(const Typed& typed, const std::string& listen);
-
-/// Where this host listens. Errors: throws WrongUse.
-[[nodiscard]] ControlEndpoint local_endpoint(std::string_view option, const std::string& text);
 
 /// How a root lets leaves in; none: it does not.
 [[nodiscard]] std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint group,

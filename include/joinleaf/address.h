@@ -2,6 +2,7 @@
 // pairs a user writes on a command line. Pure values; any thread.
 #pragma once
 
+#include <joinleaf/api.h>
 #include <joinleaf/error.h>
 #include <array>
 #include <compare>
@@ -11,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 /// An IPv4 address. `value()` is in host order: 10.0.0.1 is 0x0a000001.
 class Ipv4Address {

@@ -1,9 +1,11 @@
 // The one notion of time: instants of the monotonic clock, handed to whoever needs them.
 #pragma once
 
+#include <joinleaf/api.h>
+
 #include <chrono>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 /// A moment on CLOCK_MONOTONIC in nanoseconds. Time stamps of bursts, of reports and of events
 /// are all of this kind, so they can be compared across threads and with the application's own

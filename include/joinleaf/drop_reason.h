@@ -1,11 +1,13 @@
 // Why a packet was dropped: one name, one counter and one cure for each reason.
 #pragma once
 
+#include <joinleaf/api.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 /// Every packet that the packet path does not hand on is counted under exactly one of these.
 enum class DropReason : std::uint8_t {

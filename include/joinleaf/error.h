@@ -1,12 +1,14 @@
 // How joinleaf reports failure: result types, and the std::errc that stands for each Winsock error.
 #pragma once
 
+#include <joinleaf/api.h>
+
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <tl/expected.hpp>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 /// The outcome of an operation that may fail in normal life. Set-up that cannot go on throws
 /// std::system_error instead; the packet path counts (see drop_reason.h).

@@ -1,6 +1,7 @@
 // What happened to a socket, and a queue of it with a file descriptor to poll.
 #pragma once
 
+#include <joinleaf/api.h>
 #include <joinleaf/clock.h>
 #include <joinleaf/receiver.h>
 #include <chrono>
@@ -10,7 +11,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 enum class EventType : std::uint8_t {
     connect = 1,  ///< FD_CONNECT: a join completed or failed (M7, M11)

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <joinleaf/address.h>
+#include <joinleaf/api.h>
 #include <joinleaf/clock.h>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 /// Names a socket within its runtime; never reused.
 enum class SocketId : std::uint32_t {};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <joinleaf/address.h>
+#include <joinleaf/api.h>
 #include <joinleaf/error.h>
 #include <joinleaf/event.h>
 #include <joinleaf/receiver.h>
@@ -15,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 struct PortOptions {
     /// A PCI address; a kernel interface (AF_PACKET), `xdp:NAME` (AF_XDP); `memif:PATH[,server]`;
@@ -90,6 +91,14 @@ public:
     /// may be thousands. Empty when there are none, or `socket` is not a root. Any thread.
     [[nodiscard]] std::vector<LeafStatus> leaves(SocketId socket, std::uint64_t after = 0,
                                                  std::size_t limit = 1000) const;
+
+    /// An earlier process has joined `group` from this port's address for `sources`, and was
+    /// killed: tells the network of the leave that it owed, by IGMP as for a socket of this runtime
+    /// that leaves. To be called before `group` is joined here; else, and in a group that has been
+    /// left this way already, nothing is told. Errors: invalid_argument (no such port, sources that
+    /// nobody can have joined for), no_buffer_space.
+    Result<void> leave_for_another(std::size_t port, GroupAddress group,
+                                   const SourceFilter& sources);
 
     /// Closes every socket, each as by Socket::close(), lets the IGMP leaves and their repeats out
     /// (at most `linger`), and stops the workers. Idempotent; the destructor does the same.

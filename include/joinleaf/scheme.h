@@ -1,11 +1,13 @@
 // Roles and planes: the four cells of the multipoint taxonomy (M1, M2, M3).
 #pragma once
 
+#include <joinleaf/api.h>
+
 #include <cstdint>
 #include <span>
 #include <string_view>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 enum class Plane : std::uint8_t { rooted, nonrooted };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <joinleaf/address.h>
+#include <joinleaf/api.h>
 #include <joinleaf/clock.h>
 #include <joinleaf/session.h>
 #include <cstddef>
@@ -11,7 +12,7 @@
 #include <span>
 #include <vector>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 /// An empty buffer to write one datagram's payload into.
 struct SendBuffer {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <joinleaf/address.h>
+#include <joinleaf/api.h>
 #include <joinleaf/scheme.h>
 #include <array>
 #include <chrono>
@@ -14,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 /// Where a root or leaf is reached by TCP on the management network, as in 192.0.2.1:7000.
 struct ControlEndpoint {

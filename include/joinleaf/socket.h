@@ -2,6 +2,7 @@
 #pragma once
 
 #include <joinleaf/address.h>
+#include <joinleaf/api.h>
 #include <joinleaf/error.h>
 #include <joinleaf/event.h>
 #include <joinleaf/receiver.h>
@@ -17,7 +18,7 @@
 #include <string>
 #include <string_view>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 /// JL_SENDER_ONLY, JL_RECEIVER_ONLY, JL_BOTH (M8).
 enum class Direction : std::uint8_t { sender_only, receiver_only, both };

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <joinleaf/address.h>
+#include <joinleaf/api.h>
 #include <compare>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
 #include <vector>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 enum class FilterMode : std::uint8_t { include, exclude };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <joinleaf/address.h>
+#include <joinleaf/api.h>
 #include <joinleaf/clock.h>
 #include <joinleaf/drop_reason.h>
 #include <joinleaf/session.h>
@@ -14,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace joinleaf {
+namespace JOINLEAF_API joinleaf {
 
 using DropCounts = std::array<std::uint64_t, kDropReasonCount>;
 

@@ -54,7 +54,7 @@ TEST_F(Telemetry, TellsThePortsAndWorkersOfARuntime) {
     EXPECT_EQ(ports[0]["link_up"], 1);
     const auto workers = client.rows("workers");
     ASSERT_THAT(workers, SizeIs(1));
-    EXPECT_GT(workers[0]["running_ns"].get<std::uint64_t>(), 0u);
+    EXPECT_TRUE(eventually([&] { return client.rows("workers")[0]["running_ns"] > 0; }));
     EXPECT_THAT(client.rows("nonsense"), IsEmpty());
 }
 
@@ -62,15 +62,14 @@ TEST_F(Telemetry, TellsWhoIsInAndWhatReachesHim) {
     Socket root = open_root();
     ASSERT_TRUE(root.listen(root_at));
     auto [leaf, at_root] = let_in(root, open_leaf());
-    const auto leaves = client.rows("leaves");
+    app::JsonRows leaves;
+    ASSERT_TRUE(eventually([&] { return !(leaves = client.rows("leaves")).empty(); }));
     ASSERT_THAT(leaves, SizeIs(1));
     EXPECT_EQ(leaves[0]["socket"], std::to_string(static_cast<std::uint32_t>(root.id())));
     EXPECT_EQ(leaves[0]["stage"], "member");
     EXPECT_EQ(leaves[0]["data_address"], "10.9.0.2");
-    const auto sessions = client.rows("sessions");
-    ASSERT_THAT(sessions, SizeIs(1));
-    EXPECT_EQ(sessions[0]["members"], 1);
-    EXPECT_EQ(sessions[0]["admitted_leaves"], 1);
+    EXPECT_TRUE(eventually([&] { return client.rows("sessions")[0]["members"] == 1; }));
+    EXPECT_EQ(client.rows("sessions")[0]["admitted_leaves"], 1);
 
     auto sender = root.sender();
     ASSERT_TRUE(sender);
@@ -86,7 +85,7 @@ TEST_F(Telemetry, TellsWhoIsInAndWhatReachesHim) {
 
     leaf.close();
     EXPECT_TRUE(eventually([&] { return client.rows("leaves").empty(); }));
-    EXPECT_EQ(client.rows("sessions")[0]["left_leaves"], 1);
+    EXPECT_TRUE(eventually([&] { return client.rows("sessions")[0]["left_leaves"] == 1; }));
 }
 
 TEST_F(Telemetry, LeavesAreToldFromANumberOnAndNoMoreThanAskedFor) {
@@ -243,6 +242,7 @@ TEST(TelemetryPages, ManyRowsAreWholeAndOfOneLook) {
     EXPECT_THAT(names(client.rows("groups"), {"socket"}), SizeIs(Crowd::kGroups));
     EXPECT_EQ(crowd.asked, 1);
     EXPECT_THAT(names(client.rows("leaves"), {"socket", "number"}), SizeIs(2 * Crowd::kLeaves));
+    EXPECT_LE(crowd.asked, 3);  // and one for each root, at most
 
     const auto second = Json::parse(ask("/joinleaf/leaves,7,1990"))["/joinleaf/leaves"];
     EXPECT_EQ(second["total"], Crowd::kLeaves);

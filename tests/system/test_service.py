@@ -1,6 +1,7 @@
 """A root or leaf under a service manager, which the test plays: notifications, watchdog, journal."""
 
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from lab import netns, program
+from lab import netns, program, wire
 
 LEAF, SENDER = "10.77.0.12", "10.77.0.13"
 GROUP = "239.1.1.1:5000"
@@ -194,3 +195,68 @@ def test_lines_for_the_journal_have_their_priority(bridge, manager):
     wrong = start(device, "leaf", "--mtu", 1, env=env)
     assert wrong.process.wait(20) == 2
     assert all(line.startswith("<3>") for line in wrong.said().splitlines())
+
+
+def start_with_state(device, path, *words):
+    return program.leaf(device, *words, "--output", "null", "--state", path)
+
+
+def reports(device, since):
+    """What the leaf told by IGMP, record by record."""
+    return " ".join(device.capture.said(LEAF, since=since))
+
+
+def wait_record(device, record, since):
+    device.capture.wait(lambda f: f.igmp and f.ipv4.source == LEAF
+                        and record in wire.describe(f.igmp), since=since)
+
+
+def test_the_next_start_sends_the_leaves_of_one_that_was_killed(bridge, tmp_path):
+    device = bridge.device("leaf", LEAF)
+    path = tmp_path / "leaf.state"
+    kept, gone = "239.1.1.2", "239.1.1.3"
+    killed = start_with_state(device, path, "--join", f"{kept}:5000", "--join", f"{gone}:5000")
+    killed.wait("connected", lambda e: e["group"].startswith(gone))
+    bridge.wait_entries(gone, bool, port=device.port)
+    time.sleep(1.2)  # the joins are repeated within a second
+    before = time.time()
+    killed.process.kill()
+    killed.process.wait()
+    assert path.exists()
+    assert "TO_IN" not in reports(device, before), "nothing tells that it has gone"
+
+    again = start_with_state(device, path, "--join", f"{kept}:5000", "--join", "239.1.1.4:5000")
+    again.wait("connected", lambda e: e["group"].startswith("239.1.1.4"))
+    wait_record(device, f"TO_IN({gone}{{}})", before)
+    assert f"TO_IN({kept}" not in reports(device, before)
+    bridge.wait_entries(gone, lambda entries: not entries, within=6, port=device.port)
+    assert [e for e in again.events if e["event"] == "note" and f"leaves {gone}" in e["what"]]
+    again.stop()
+    assert not path.exists(), "nothing is owed after a good end"
+
+
+@pytest.mark.parametrize("damage", ["corrupt", "foreign", "stale"])
+def test_a_state_file_that_is_of_no_use_is_told_and_sends_nothing(bridge, tmp_path, damage):
+    device = bridge.device("leaf", LEAF)
+    path = tmp_path / "leaf.state"
+    gone = "239.1.1.3"
+    killed = start_with_state(device, path, "--join", f"{gone}:5000")
+    killed.connected()
+    killed.process.kill()
+    killed.process.wait()
+    text = path.read_text()
+    if damage == "corrupt":
+        path.write_text(text[: len(text) // 2])
+    else:
+        state = json.loads(text)
+        state.update({"address": "10.77.0.99/24"} if damage == "foreign"
+                     else {"alive_at": state["alive_at"] - 1000})
+        path.write_text(json.dumps(state))
+    before = time.time()
+    again = start_with_state(device, path, "--join", "239.1.1.4:5000")
+    again.connected()
+    assert [e for e in again.events if e["event"] == "note"
+            and f"the state file {path} is of no use" in e["what"]]
+    time.sleep(1.2)
+    assert gone not in reports(device, before)
+    again.stop()

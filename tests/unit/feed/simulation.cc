@@ -339,8 +339,8 @@ void Simulation::trouble() {
         std::vector<std::byte> stray(net::kMoldHeaderSize);
         // Near enough to be believed at once, or not.
         const std::uint64_t sequence =
-            chance_.percent(50) && packer_
-                ? packer_->next_sequence() + 1 + chance_.below(kBelievedJump)
+            chance_.percent(50) && source_
+                ? log_->next_sequence() + 1 + chance_.below(kBelievedJump)
                 : chance_.draw() >> chance_.below(60) | 1;
         net::emit_mold_header(session_name(session_), sequence, 0, stray.data());
         deliver(leaf, 0, std::make_shared<const std::vector<std::byte>>(std::move(stray)));
@@ -368,7 +368,7 @@ void Simulation::freeze(Leaf& leaf) {
 // agree.
 void Simulation::mislead(Leaf& leaf) {
     const std::uint64_t sequence =
-        packer_->next_sequence() + (1 + ++stray_count_) * 10 * kBelievedJump;
+        log_->next_sequence() + (1 + ++stray_count_) * 10 * kBelievedJump;
     const unsigned session =
         chance_.percent(30) ? static_cast<unsigned>(1000 + stray_count_) : session_;
     leaf.trace(fmt::format("is misled to S{}, {}", session, sequence));

@@ -258,6 +258,47 @@ TEST(StateChange, RobustnessOfOneTellsOnce) {
     EXPECT_THAT(host.sent(), ElementsAre(to_exclude(kGroup)));
 }
 
+// What a process that was killed has joined is left as if it had gone in good order.
+TEST(StateChange, ALeaveIsToldForAnother) {
+    HostUnderTest host(options());
+    ASSERT_TRUE(host.host.leave_for_another(kGroup, SourceFilter::any(), host.now()));
+    EXPECT_TRUE(host.host.has_pending_state_changes());
+    host.let_send();
+    EXPECT_THAT(host.sent(), ElementsAre(to_include(kGroup)));
+    host.advance(1s);
+    EXPECT_THAT(host.sent(), ElementsAre(to_include(kGroup)));
+    EXPECT_EQ(host.host.status_of(kGroup), std::nullopt);
+
+    ASSERT_TRUE(host.host.leave_for_another(kGroup, SourceFilter::only({kS1}), host.now()));
+    host.let_send();
+    EXPECT_THAT(host.sent(), ElementsAre(block(kGroup, {kS1})));
+    host.advance(1h);
+    EXPECT_THAT(host.sent(), ElementsAre(block(kGroup, {kS1})));  // and nothing more
+}
+
+TEST(StateChange, ALeaveForAnotherDoesNotTouchWhatIsJoinedHere) {
+    HostUnderTest host(options());
+    host.join(kGroup);
+    host.advance(1h);
+    host.sent();
+    ASSERT_TRUE(host.host.leave_for_another(kGroup, SourceFilter::any(), host.now()));
+    ASSERT_TRUE(host.host.leave_for_another(kAllSystems, SourceFilter::any(), host.now()));
+    host.advance(1h);
+    EXPECT_THAT(host.sent(), IsEmpty());
+}
+
+// The leave is not lost to a join right after it, and the join stands.
+TEST(StateChange, AJoinMayFollowALeaveForAnother) {
+    HostUnderTest host(options());
+    ASSERT_TRUE(host.host.leave_for_another(kGroup, SourceFilter::any(), host.now()));
+    host.let_send();
+    EXPECT_THAT(host.sent(), ElementsAre(to_include(kGroup)));
+    ASSERT_TRUE(host.join(kGroup));
+    host.advance(1h);
+    EXPECT_THAT(host.sent(), ElementsAre(to_exclude(kGroup), to_exclude(kGroup)));
+    EXPECT_EQ(host.host.status_of(kGroup)->filter, SourceFilter::any());
+}
+
 TEST(StateChange, APendingChangeIsKnownUntilItHasBeenRepeated) {
     HostUnderTest host(options());
     EXPECT_FALSE(host.host.has_pending_state_changes());

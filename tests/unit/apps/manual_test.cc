@@ -1,0 +1,91 @@
+// The man page and the completion say what the table of options says.
+#include <apps/joinleaf/command_line.h>
+#include <apps/joinleaf/config.h>
+#include <apps/joinleaf/manual.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+namespace joinleaf::app {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string roff(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '-') out.push_back('\\');
+        out.push_back(c);
+    }
+    return out;
+}
+
+TEST(ManPage, HasEachCommandAndEachOption) {
+    CommandLine line;
+    const std::string page = man_page(line.app());
+    EXPECT_THAT(page, ::testing::StartsWith(".TH JOINLEAF 1"));
+    for (auto* command : line.app().get_subcommands([](CLI::App*) { return true; })) {
+        const auto begin = page.find(".SH COMMAND " + command->get_name());
+        ASSERT_NE(begin, page.npos) << command->get_name();
+        const std::string section = page.substr(begin, page.find("\n.SH ", begin) - begin);
+        for (const auto* option : command->get_options()) {
+            if (option->get_lnames().empty()) continue;
+            EXPECT_THAT(section, HasSubstr(roff("--" + key_of(*option)) + "\\fR"));
+            EXPECT_THAT(section, HasSubstr(roff(option->get_description())));
+        }
+    }
+}
+
+/// What bash offers for the last of these words.
+std::string offered(const std::string& words) {
+    CommandLine line;
+    const auto file = std::filesystem::path(testing::TempDir()) / "joinleaf-completion.bash";
+    std::ofstream(file) << bash_completion(line.app()) << "COMP_WORDS=(" << words << R"()
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+compopt() { :; }  # there is no completion under way
+_joinleaf
+echo "${COMPREPLY[@]}"
+)";
+    std::FILE* const shell = ::popen(("bash " + file.string()).c_str(), "r");
+    std::string said;
+    std::array<char, 4096> octets;
+    while (std::fgets(octets.data(), octets.size(), shell) != nullptr) said += octets.data();
+    EXPECT_EQ(::pclose(shell), 0);
+    std::filesystem::remove(file);
+    return said;
+}
+
+TEST(BashCompletion, OffersCommandsAndTheirOptions) {
+    EXPECT_EQ(offered("joinleaf ''"),
+              "--help --version --config --completion root leaf repair tell stat demo doctor\n");
+    EXPECT_EQ(offered("joinleaf l"), "leaf\n");
+    EXPECT_EQ(offered("joinleaf root --inv"), "--invite\n");
+    EXPECT_EQ(offered("joinleaf leaf --inv"), "\n");
+    EXPECT_EQ(offered("joinleaf root --rate ''"), "\n");
+    CommandLine line;
+    for (const std::string name : {"root", "leaf", "demo"}) {
+        const auto all = " " + offered("joinleaf " + name + " --");
+        for (const auto* option : settable_options(*line.app().get_subcommand(name))) {
+            EXPECT_THAT(all, HasSubstr(" --" + key_of(*option))) << name;
+        }
+    }
+}
+
+TEST(BashCompletion, OffersFilesAndInterfaces) {
+    const auto folder = std::filesystem::path(testing::TempDir()) / "joinleaf-completion";
+    std::filesystem::create_directory(folder);
+    std::ofstream(folder / "feed.bin") << "x";
+    EXPECT_EQ(offered("joinleaf root --input " + (folder / "fe").string()),
+              (folder / "feed.bin").string() + "\n");
+    std::filesystem::remove_all(folder);
+    EXPECT_EQ(offered("joinleaf leaf --port nul"), "null\n");
+    EXPECT_THAT(offered("joinleaf leaf --port ''"), HasSubstr("lo"));
+}
+
+}  // namespace
+}  // namespace joinleaf::app
