@@ -11,6 +11,7 @@
 #include <exception>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace {
@@ -54,8 +55,11 @@ struct Start {
             int (*command)(const Options&, Surroundings&)) const {
         Reporter report(std::move(said));
         try {
-            Signals signals(common_of(options).settings.file.empty() ? Signals::Hangup::ends
-                                                                     : Signals::Hangup::reloads);
+            constexpr bool kReloads =
+                !std::is_same_v<Options, DemoOptions> && !std::is_same_v<Options, DoctorOptions>;
+            const bool has_file = !common_of(options).settings.file.empty();
+            Signals signals(kReloads && has_file ? Signals::Hangup::reloads
+                                                 : Signals::Hangup::ends);
             Surroundings surroundings{report, signals, began, arguments};
             return command(options, surroundings);
         } catch (const std::exception& error) {

@@ -149,7 +149,7 @@ CommonOptions common_options(const Typed& typed, Complaints& wrong) {
         wrong.attempt([&] { common.eal_arguments = valid(parse_words("--eal", *typed.eal)); });
     }
     if (typed.metrics) {
-        wrong.attempt([&] { common.metrics = valid(parse_local("--metrics", *typed.metrics)); });
+        wrong.attempt([&] { common.metrics = local_endpoint("--metrics", *typed.metrics); });
     }
     common.json = typed.json;
     common.quiet = typed.quiet;

@@ -211,7 +211,7 @@ OutputFormat output_format(const Typed& typed) {
 }  // namespace
 
 FeedServing feed_serving(const Typed& typed, const std::string& listen) {
-    FeedServing serving{.listen = valid(parse_local("--repair-listen", listen))};
+    FeedServing serving{.listen = local_endpoint("--repair-listen", listen)};
     if (typed.history_messages) {
         serving.messages =
             valid(parse_whole("--history-messages", *typed.history_messages, 1, kMostKept));

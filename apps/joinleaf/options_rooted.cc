@@ -143,6 +143,16 @@ std::string commands_from(const Typed& typed) {
 
 }  // namespace
 
+ControlEndpoint local_endpoint(std::string_view option, const std::string& text) {
+    const auto endpoint = valid(option, ControlEndpoint::parse(text));
+    if (!controlplane::is_usable(endpoint) && !endpoint.address.is_unspecified()) {
+        throw WrongUse(fmt::format(
+            "{}: {} cannot be listened at; name an address of this host, or 0.0.0.0 for all",
+            option, text));
+    }
+    return endpoint;
+}
+
 std::string_view first_given(std::initializer_list<Named> options) {
     for (const auto& [name, text] : options) {
         if (*text) return name;
@@ -240,7 +250,7 @@ std::optional<RootAdmission> root_admission(const Typed& typed, GroupEndpoint gr
     options.session.group = group;
     const bool has_scheme = wrong.attempt([&] { admission.scheme = scheme_of(typed, group); });
     if (typed.listen) {
-        wrong.attempt([&] { admission.listen = valid(parse_local("--listen", *typed.listen)); });
+        wrong.attempt([&] { admission.listen = local_endpoint("--listen", *typed.listen); });
     }
     for (const auto& text : typed.invites) {
         wrong.attempt([&] { admission.invite.push_back(valid(parse_remote("--invite", text))); });
@@ -279,7 +289,7 @@ std::optional<LeafAdmission> leaf_admission(const Typed& typed, Complaints& wron
         wrong.attempt([&] { admission.root = valid(parse_remote("--root", *typed.root)); });
     }
     if (typed.listen) {
-        wrong.attempt([&] { admission.listen = valid(parse_local("--listen", *typed.listen)); });
+        wrong.attempt([&] { admission.listen = local_endpoint("--listen", *typed.listen); });
     }
     auto& options = admission.options;
     wrong.attempt([&] { options.name = own_name(typed); });

@@ -22,7 +22,7 @@ bool SettingsChange::has(std::string_view key) const {
 }
 
 std::string SettingsChange::text() const {
-    std::string text = applied.empty() ? "nothing that can change while it runs has changed"
+    std::string text = applied.empty() ? "no key that can change while it runs has changed"
                                        : fmt::format("in force now: {}", fmt::join(applied, ", "));
     if (!waiting.empty()) {
         text += fmt::format("; as before until a restart: {}", fmt::join(waiting, ", "));

@@ -107,6 +107,9 @@ using Named = std::pair<std::string_view, const Typed::Text*>;
 /// What was given of `options`, the first; empty: nothing.
 [[nodiscard]] std::string_view first_given(std::initializer_list<Named> options);
 
+/// Where this host listens by TCP or UDP. Errors: throws WrongUse.
+[[nodiscard]] ControlEndpoint local_endpoint(std::string_view option, const std::string& text);
+
 /// Of what is sent, a second.
 inline constexpr std::uint64_t kHighestRate = 1'000'000'000;
 

@@ -148,17 +148,6 @@ Parsed<ControlEndpoint> parse_remote(std::string_view option, std::string_view t
     return *endpoint;
 }
 
-Parsed<ControlEndpoint> parse_local(std::string_view option, std::string_view text) {
-    const auto endpoint = ControlEndpoint::parse(text);
-    if (!endpoint) return tl::unexpected(fmt::format("{}: {}", option, endpoint.error()));
-    if (!controlplane::is_usable(*endpoint) && !endpoint->address.is_unspecified()) {
-        return tl::unexpected(fmt::format(
-            "{}: {} cannot be listened at; name an address of this host, or 0.0.0.0 for all",
-            option, text));
-    }
-    return *endpoint;
-}
-
 std::optional<double> parse_number(std::string_view text) {
     const auto number = number_in<double>(text);
     if (!number || !std::isfinite(*number)) return {};

@@ -46,9 +46,6 @@ namespace joinleaf::app {
 /// One host that is reached by TCP.
 [[nodiscard]] Parsed<ControlEndpoint> parse_remote(std::string_view option, std::string_view text);
 
-/// An endpoint to listen at: one of this host, or 0.0.0.0 for all.
-[[nodiscard]] Parsed<ControlEndpoint> parse_local(std::string_view option, std::string_view text);
-
 /// A number with a fraction if wanted; none: it is not one.
 [[nodiscard]] std::optional<double> parse_number(std::string_view text);
 

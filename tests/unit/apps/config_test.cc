@@ -289,7 +289,7 @@ TEST(Reload, TakesOverWhatCanChange) {
     EXPECT_THAT(again.applied, IsEmpty());
     EXPECT_THAT(again.waiting, ElementsAre("json", "mtu"));
     EXPECT_EQ(take_over(running, running, {}).text(),
-              "nothing that can change while it runs has changed");
+              "no key that can change while it runs has changed");
 }
 
 }  // namespace
