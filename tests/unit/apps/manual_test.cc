@@ -62,7 +62,7 @@ echo "${COMPREPLY[@]}"
 
 TEST(BashCompletion, OffersCommandsAndTheirOptions) {
     EXPECT_EQ(offered("joinleaf ''"),
-              "--help --version --config --completion root leaf tell demo\n");
+              "--help --version --config --completion root leaf repair tell stat demo doctor\n");
     EXPECT_EQ(offered("joinleaf l"), "leaf\n");
     EXPECT_EQ(offered("joinleaf root --inv"), "--invite\n");
     EXPECT_EQ(offered("joinleaf leaf --inv"), "\n");
