@@ -65,8 +65,11 @@ public:
         : sources_(std::move(sources)),
           repair_(std::move(repair)),
           answers_for_(answers_for),
-          pump_(options, chance()) {}
+          pump_(options, chance()) {
+        sources_.front()->feed.begin([this] { return status(); });
+    }
     ~Impl() {
+        sources_.front()->feed.end();
         pump_.stop();
         give_back();
     }

@@ -3,11 +3,39 @@
 
 #include <dataplane/socket_queue.h>
 
+#include <joinleaf/feed_status.h>
 #include <joinleaf/receiver.h>
 #include <joinleaf/sender.h>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 
 namespace joinleaf {
+
+/// Asks the FeedReceiver that takes from a receiver how it does, as long as there is one.
+class FeedWatch {
+public:
+    /// Application. `status` may be called until end() returns.
+    void begin(std::function<FeedStatus()> status) {
+        const std::lock_guard lock(mutex_);
+        status_ = std::move(status);
+    }
+    void end() {
+        const std::lock_guard lock(mutex_);
+        status_ = nullptr;
+    }
+    /// Control thread.
+    [[nodiscard]] std::optional<FeedStatus> status() const {
+        const std::lock_guard lock(mutex_);
+        if (!status_) return std::nullopt;
+        return status_();
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::function<FeedStatus()> status_;
+};
 
 class Receiver::Impl {
 public:
@@ -26,6 +54,7 @@ public:
     std::uint64_t runtime;  ///< whose worker fills it
     std::size_t port_index;
     std::size_t port_queue;
+    FeedWatch feed;
 };
 
 class Sender::Impl {

@@ -558,6 +558,9 @@ Status RuntimeCore::status() const {
         if (auto admission = socket->admission_status()) status.admissions.push_back(*admission);
         if (auto repair = socket->repair_status()) status.repairs.push_back(*repair);
     }
+    for (const auto& receiver : receivers_) {
+        if (auto feed = receiver->feed.status()) status.feeds.push_back(*std::move(feed));
+    }
     for (const auto& weak : repair_hosts_) {
         const auto host = weak.lock();
         if (host && host->service) status.repairs.push_back(host->service->status());

@@ -1,9 +1,9 @@
 // Follows a MoldUDP64 feed on two lines, asks for what both lose, and prints messages, gaps and
 // how it went. As in: feed_subscriber eth1 10.0.0.12/24 239.1.1.1:5000 239.1.1.2:5000
 // 192.0.2.11:7001
-#include <apps/examples/or_throw.h>
 #include <joinleaf/feed_receiver.h>
 #include <joinleaf/runtime.h>
+#include "or_throw.h"
 
 #include <chrono>
 #include <cstdio>

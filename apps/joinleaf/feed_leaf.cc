@@ -28,12 +28,13 @@ std::optional<RepairHost> open_keeper(Runtime& runtime, const FeedServing* servi
 }
 
 FeedSubscriber::FeedSubscriber(const LeafOptions& options, FeedReceiver feed,
-                               std::vector<LineEnds> lines, Output output, Reporter& report,
-                               RepairHost* keeper)
+                               std::vector<LineEnds> lines, Output output, Runtime& runtime,
+                               Reporter& report, RepairHost* keeper)
     : options_(options),
       feed_(std::move(feed)),
       lines_(std::move(lines)),
       sink_(std::move(output), options.feed->format),
+      runtime_(runtime),
       report_(report),
       keeper_(keeper),
       since_1970_(monotonic_since_1970()) {}
@@ -86,6 +87,10 @@ void FeedSubscriber::take_gap(const FeedEvent& event) {
                       {"session", session_name_},
                       {"first", event.first},
                       {"count", event.count}});
+    }
+    if (options_.common.recorder.packets != 0) {
+        runtime_.record_around(fmt::format("gap of {} messages from {} on, session {}", event.count,
+                                           event.first, session_name_));
     }
     if (options_.feed->options.on_gap == GapPolicy::stop) reason_ = "gap";
 }

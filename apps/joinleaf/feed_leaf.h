@@ -25,9 +25,10 @@ struct LineEnds {
 /// One thread.
 class FeedSubscriber {
 public:
-    /// `keeper`: keeps what is delivered, for others; or none.
+    /// `runtime` writes down what was on the wire around a gap, if it records. `keeper`: keeps what
+    /// is delivered, for others; or none.
     FeedSubscriber(const LeafOptions& options, FeedReceiver feed, std::vector<LineEnds> lines,
-                   Output output, Reporter& report, RepairHost* keeper);
+                   Output output, Runtime& runtime, Reporter& report, RepairHost* keeper);
 
     /// Writes until `should_stop(now)` says so, --count is reached, the session is over (unless
     /// others are to follow), or a gap stops it. Returns which. Errors: throws Failure (the
@@ -79,6 +80,7 @@ private:
     FeedReceiver feed_;
     std::vector<LineEnds> lines_;
     MessageSink sink_;
+    Runtime& runtime_;
     Reporter& report_;
     RepairHost* keeper_;
     RecordedTime since_1970_;  ///< of Instant's beginning

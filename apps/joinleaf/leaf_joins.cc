@@ -65,9 +65,13 @@ FeedSubscriber Leaf::subscribe_to_feed(Output output) {
     const std::string doing = options.repair ? fmt::format("take the feed, with repairs from {}",
                                                            options.repair->server.to_string())
                                              : "take the feed";
-    return {options_,        must(FeedReceiver::open(options), doing),
-            std::move(ends), std::move(output),
-            around_.report,  keeper_ ? &*keeper_ : nullptr};
+    return {options_,
+            must(FeedReceiver::open(options), doing),
+            std::move(ends),
+            std::move(output),
+            runtime_,
+            around_.report,
+            keeper_ ? &*keeper_ : nullptr};
 }
 
 Receiver* Leaf::receiver_of(std::size_t join) {

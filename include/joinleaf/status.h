@@ -6,6 +6,7 @@
 #include <joinleaf/api.h>
 #include <joinleaf/clock.h>
 #include <joinleaf/drop_reason.h>
+#include <joinleaf/feed_status.h>
 #include <joinleaf/session.h>
 #include <joinleaf/source_filter.h>
 #include <array>
@@ -52,12 +53,6 @@ struct QuerierStatus {
     std::uint8_t version = 0;  ///< of the last query heard; 0: none
     std::optional<Instant> last_heard;
     std::uint8_t version_in_force = 3;  ///< what we report in; below 3 an older querier is present
-};
-
-/// A counter by its name.
-struct NamedCount {
-    std::string_view name;  ///< of static storage
-    std::uint64_t value = 0;
 };
 
 /// Packet buffers of a port that are not in their pool: on the port's rings, in queues, or held by
@@ -214,7 +209,9 @@ struct Status {
     std::vector<PortStatus> ports;
     std::vector<MembershipStatus> memberships;
     std::vector<AdmissionStatus> admissions;  ///< one for each root, by socket
-    std::vector<RepairStatus> repairs;        ///< one for each repair server, by socket
+    /// One for each FeedReceiver whose first line comes by a Receiver of this runtime.
+    std::vector<FeedStatus> feeds;
+    std::vector<RepairStatus> repairs;  ///< one for each repair server, by socket
     std::vector<WorkerStatus> workers;
 };
 

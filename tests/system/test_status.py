@@ -22,7 +22,7 @@ LEAF, SENDER = "10.77.0.12", "10.77.0.13"
 METRICS = "127.0.0.1:9464"
 DASHBOARD = pathlib.Path(__file__).parents[2] / "apps/joinleaf/grafana/joinleaf.json"
 TABLES = ["runtime", "ports", "workers", "groups", "health", "sessions", "refusals", "losses",
-          "drops", "igmp", "leaves"]
+          "drops", "igmp", "feeds", "feed_lines", "repairs", "repair_requests", "leaves"]
 
 
 def folder(process):

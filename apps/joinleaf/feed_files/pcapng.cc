@@ -1,78 +1,15 @@
-// A pcapng file as it is written: draft-ietf-opsawg-pcapng, little-endian.
+// A feed's datagrams as a capture: headers that are made for them, around net/pcapng.h.
 #include <apps/joinleaf/feed_files/pcapng.h>
 #include <net/frame.h>
+#include <net/pcapng.h>
 
 #include <algorithm>
 
 namespace joinleaf::app {
-namespace {
-
-constexpr std::uint32_t kSectionHeader = 0x0a0d0d0a;
-constexpr std::uint32_t kByteOrder = 0x1a2b3c4d;
-constexpr std::uint32_t kInterface = 1;
-constexpr std::uint32_t kEnhancedPacket = 6;
-constexpr std::uint16_t kOptionProgram = 4;
-constexpr std::uint16_t kOptionResolution = 9;
-constexpr std::uint8_t kNanoseconds = 9;  // 10^-9 s
-constexpr std::uint16_t kEthernet = 1;
-
-/// Appends one block; its length stands at both ends and is filled in by finish().
-class Block {
-public:
-    Block(std::uint32_t type, std::vector<std::byte>& out) : out_(out), begin_(out.size()) {
-        number(type);
-        number(std::uint32_t{0});
-    }
-
-    template <class T>
-    void number(T value) {
-        for (std::size_t i = 0; i < sizeof(T); ++i) {
-            out_.push_back(static_cast<std::byte>(value >> (8 * i) & 0xff));
-        }
-    }
-    /// Filled up to a multiple of 32 bits.
-    void octets(std::span<const std::byte> bytes) {
-        out_.insert(out_.end(), bytes.begin(), bytes.end());
-        out_.resize(begin_ + (out_.size() - begin_ + 3) / 4 * 4);
-    }
-    void option(std::uint16_t code, std::span<const std::byte> value) {
-        number(code);
-        number(static_cast<std::uint16_t>(value.size()));
-        octets(value);
-    }
-    void end_of_options() { number(std::uint32_t{0}); }
-    void finish() {
-        constexpr std::size_t kLength = sizeof(std::uint32_t);
-        const auto length = static_cast<std::uint32_t>(out_.size() - begin_ + kLength);
-        number(length);
-        std::copy(out_.end() - kLength, out_.end(),
-                  out_.begin() + static_cast<std::ptrdiff_t>(begin_ + kLength));
-    }
-
-private:
-    std::vector<std::byte>& out_;
-    std::size_t begin_;
-};
-
-}  // namespace
 
 void append_pcapng_begin(std::string_view program, std::vector<std::byte>& out) {
-    Block section(kSectionHeader, out);
-    section.number(kByteOrder);
-    section.number(std::uint16_t{1});  // version 1.0
-    section.number(std::uint16_t{0});
-    section.number(~std::uint64_t{0});  // of a length that is not known
-    section.option(kOptionProgram, std::as_bytes(std::span(program)));
-    section.end_of_options();
-    section.finish();
-
-    Block interface(kInterface, out);
-    interface.number(kEthernet);
-    interface.number(std::uint16_t{0});
-    interface.number(std::uint32_t{0});  // whole frames
-    interface.option(kOptionResolution, std::as_bytes(std::span(&kNanoseconds, 1)));
-    interface.end_of_options();
-    interface.finish();
+    net::append_pcapng_section(program, {}, out);
+    net::append_pcapng_interface({}, out);
 }
 
 void append_pcapng_datagram(const DatagramEnds& ends, std::span<const std::byte> payload,
@@ -89,16 +26,8 @@ void append_pcapng_datagram(const DatagramEnds& ends, std::span<const std::byte>
         frame);
     frame.resize(built.value());
 
-    const auto nanoseconds = static_cast<std::uint64_t>(at.count());
-    const auto size = static_cast<std::uint32_t>(frame.size());
-    Block packet(kEnhancedPacket, out);
-    packet.number(std::uint32_t{0});  // of the one interface
-    packet.number(static_cast<std::uint32_t>(nanoseconds >> 32));
-    packet.number(static_cast<std::uint32_t>(nanoseconds));
-    packet.number(size);
-    packet.number(size);
-    packet.octets(frame);
-    packet.finish();
+    net::append_pcapng_packet(
+        {.at = at, .length = static_cast<std::uint32_t>(frame.size()), .octets = frame}, out);
 }
 
 }  // namespace joinleaf::app
