@@ -188,6 +188,20 @@ TEST_F(FeedLeaf, TheFirstCopyOfTwoLinesIsTold) {
     EXPECT_EQ(of(now.fates, "duplicate"), 2u);
 }
 
+TEST_F(FeedLeaf, TheRuntimeKnowsHowItDoesAsLongAsThereIsOne) {
+    open_feed();
+    EXPECT_EQ(runtime().status().feeds.size(), 1u);
+    data(kA, 1, 2);
+    EXPECT_THAT(told_until("1+2"), ElementsAre("S1", "1+2"));
+    feed_.publish_status();
+    const auto feeds = runtime().status().feeds;
+    ASSERT_EQ(feeds.size(), 1u);
+    EXPECT_EQ(feeds[0].session, "S1");
+    EXPECT_EQ(feeds[0].delivered, 2u);
+    feed_ = FeedReceiver();
+    EXPECT_TRUE(runtime().status().feeds.empty());
+}
+
 TEST_F(FeedLeaf, WhatOneLineLosesTheOtherBrings) {
     KernelSocket server;
     open_feed({.repair = FeedRepairOptions{.server = server.endpoint()}});

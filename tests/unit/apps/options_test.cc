@@ -523,8 +523,9 @@ TEST(CommandLine, AnswersWhatItDoesNotKnowWithOneLine) {
     EXPECT_THAT(
         refused(""),
         HasSubstr("joinleaf: say what to do: root, leaf, repair, tell, stat, doctor or demo"));
-    EXPECT_THAT(refused("lief"), HasSubstr("joinleaf: 'lief' is not a command; begin with root, leaf, "
-                                           "repair, tell, stat, doctor or demo"));
+    EXPECT_THAT(refused("lief"),
+                HasSubstr("joinleaf: 'lief' is not a command; begin with root, leaf, "
+                          "repair, tell, stat, doctor or demo"));
     EXPECT_THAT(refused("--frob"), HasSubstr("--frob"));
     EXPECT_THAT(refused("leaf --frob"),
                 HasSubstr("joinleaf leaf: '--frob' is not expected here; `joinleaf leaf --help`"));

@@ -66,6 +66,10 @@ TEST(StatusTables, EachRowHasAValueForEachColumn) {
     status.memberships = {{.socket = 1, .group = kGroup}};
     status.admissions = {{.socket = 2, .group = kGroup}};
     status.workers = {{}};
+    status.feeds.resize(1);
+    status.feeds[0].lines.resize(2);
+    status.repairs.push_back(
+        {.endpoint = {Ipv4Address(192, 0, 2, 11), UdpPort::of(6000)}, .session = "S1"});
     for (const auto& table : tables_of(status)) {
         EXPECT_FALSE(table.rows.empty()) << table.name;
         for (const auto& row : table.rows) EXPECT_EQ(row.size(), table.columns.size());
