@@ -46,14 +46,15 @@ class _Picture:
         self.axes.set_xticks(values, labels or [f"{v:,}".replace(",", " ") for v in values])
         self.axes.minorticks_off()
 
-    def save(self, directory, name):
+    def save(self, directory, name, kinds):
         """The files written; none when there was nothing to draw."""
         written = []
         if self._drawn:
             self.axes.set_ylim(bottom=None if self.axes.get_yscale() == "log" else 0)
             self.axes.legend(fontsize="small")
             self._figure.tight_layout()
-            for kind, options in (("svg", {"metadata": {"Date": None}}), ("png", {"dpi": 120})):
+            for kind in kinds:
+                options = {"svg": {"metadata": {"Date": None}}, "png": {"dpi": 120}}[kind]
                 path = directory / f"{name}.{kind}"
                 self._figure.savefig(path, **options)
                 written.append(path)
@@ -71,7 +72,7 @@ def _points(results, subject, along, shift=0, invert=False, scale=1.0, **fixed):
     return points
 
 
-def _rate_by_size(results, directory):
+def _rate_by_size(results, save):
     picture = _Picture("One core, virtual ports", "payload (octets)", "Mpps")
     picture.line("root", _points(results, plan.ROOT, "payload"))
     picture.line("testpmd txonly", {
@@ -84,10 +85,10 @@ def _rate_by_size(results, directory):
                  dashed=True)
     picture.line("root to leaf, ring, two lcores", _points(results, plan.RING, "payload"))
     picture.ticks(plan.SIZES)
-    return picture.save(directory, "rate_by_size")
+    return save(picture, "rate_by_size")
 
 
-def _rate_between_processes(results, directory):
+def _rate_between_processes(results, save):
     picture = _Picture("Two processes, as received", "payload (octets)", "Mpps",
                        logarithmic_y=True)
     for subject in (plan.SHARED, plan.VETH):
@@ -95,18 +96,18 @@ def _rate_between_processes(results, directory):
     for subject in (plan.GSO, plan.SENDMMSG, plan.IPERF):
         picture.line(subject, _points(results, subject, "payload"), dashed=True)
     picture.ticks(plan.SIZES)
-    return picture.save(directory, "rate_between_processes")
+    return save(picture, "rate_between_processes")
 
 
-def _cost_by_groups(results, directory):
+def _cost_by_groups(results, save):
     picture = _Picture("A leaf on null, 64 octets", "groups joined", "ns a packet")
     picture.axes.set_xscale("log", base=10)
     picture.line("leaf", _points(results, plan.LEAF, "groups", invert=True, payload=64))
     picture.ticks(plan.GROUPS)
-    return picture.save(directory, "cost_by_groups")
+    return save(picture, "cost_by_groups")
 
 
-def _cost_by_fan_out(results, directory):
+def _cost_by_fan_out(results, save):
     picture = _Picture("Fan-out on null", "leaves", "ns a replica")
     leaves = set()
     for payload in fan_out.QUICK_PAYLOADS:
@@ -115,10 +116,10 @@ def _cost_by_fan_out(results, directory):
             leaves |= points.keys()
             picture.line(f"{mode}, {payload} octets", points, dashed=mode != "replicate")
     picture.ticks(sorted(leaves))
-    return picture.save(directory, "cost_by_fan_out")
+    return save(picture, "cost_by_fan_out")
 
 
-def _latency(results, directory):
+def _latency(results, save):
     picture = _Picture("One datagram of 64 octets at a time", "percentile", "round trip (us)",
                        logarithmic_x=False, logarithmic_y=True)
     order = list(plan.PERCENTILES.values())
@@ -127,12 +128,16 @@ def _latency(results, directory):
         points = _points(results, subject, "percentile", scale=1e-3)
         picture.line(subject, {order.index(p): values for p, values in points.items()}, dashed)
     picture.ticks(range(len(order)), [f"p{p}" for p in order])
-    return picture.save(directory, "latency_percentiles")
+    return save(picture, "latency_percentiles")
 
 
-def draw(results, directory):
+def draw(results, directory, kinds=("svg", "png")):
     """All of which there are figures; returns the files."""
     directory.mkdir(parents=True, exist_ok=True)
+
+    def save(picture, name):
+        return picture.save(directory, name, kinds)
+
     return [path for picture in (_rate_by_size, _rate_between_processes, _cost_by_groups,
                                  _cost_by_fan_out, _latency)
-            for path in picture(results, directory)]
+            for path in picture(results, save)]
