@@ -84,6 +84,7 @@ def test_a_frozen_or_dead_leaf_delays_nobody(site, tmp_path):
     freezes = start_leaf(site.leaves[1], site.root, "--output", "null", "--name", "freezes")
     stays.connected()
     freezes.connected()
+    root.wait("leaf_joined", lambda e: e["name"] == "freezes")  # the root has heard it confirm
     os.kill(freezes.process.pid, signal.SIGSTOP)
     left = root.wait("leaf_left", lambda e: e["name"] == "freezes", 8)
     assert left["reason"] == "timed_out"
