@@ -268,7 +268,11 @@ double bare_chain(dpdk::Port& port, dpdk::Mempool& headers, dpdk::Mempool& paylo
             std::array<dpdk::Packet*, dpdk::kBurst> packets;
             if (!headers.allocate_raw(packets)) throw std::runtime_error("pool empty");
             dpdk::add_references(payload[0], dpdk::kBurst);
-            for (auto* packet : packets) dpdk::make_chain(packet, 42, payload[0], payload_size);
+            const auto extent = dpdk::Extent::of_chain(42, payload_size);
+            for (auto* packet : packets) {
+                extent.put(packet);
+                dpdk::set_next(packet, payload[0]);
+            }
             if (port.transmit(packets) != packets.size()) throw std::runtime_error("port full");
             sent += packets.size();
         }

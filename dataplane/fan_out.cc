@@ -114,10 +114,11 @@ void write_ready_headers(const HeaderTemplate& header, std::span<const Filled> p
     while (!payloads.empty()) {
         const std::uint32_t length = payloads.front().length;
         const ReadyHeader ready = ready_header<How>(header, length);
+        const auto extent = dpdk::Extent::of_frame(header_size, length);
         std::size_t n = 0;
         for (; n < payloads.size() && payloads[n].length == length; ++n) {
             dpdk::Packet* const packet = payloads[n].packet;
-            dpdk::set_extent(packet, header_size, length);
+            extent.put(packet);
             ready.put(dpdk::payload_start(packet));
             if constexpr (How == UdpChecksum::offload) {
                 dpdk::request_udp_checksum(packet, header_size - kBehindEthernet);

@@ -2,12 +2,14 @@
 // tags, IPv4 and UDP. Pure; a template is only replaced as a whole, by whoever owns it.
 #pragma once
 
+#include <emmintrin.h>
 #include <joinleaf/address.h>
 #include <net/checksum.h>
 #include <net/ethernet.h>
 #include <net/ipv4.h>
 #include <net/udp.h>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -143,14 +145,32 @@ private:
 
     void stamp(std::byte* payload, std::uint16_t payload_length,
                std::uint16_t udp_checksum) const noexcept {
-        const Word total_length = static_cast<std::uint16_t>(payload_length + kIpv4);
-        const Word udp_length = static_cast<std::uint16_t>(payload_length + kUdp);
-        const std::uint32_t in_memory = __builtin_bswap16(total_length);
-        std::memcpy(payload - kHeadroom, this, kHeadroom);
-        net::store(payload - kIpv4TotalLength, total_length);
-        net::store(payload - kIpv4Checksum, complement(ip_sum_ + in_memory));
-        net::store(payload - kUdpLength, udp_length);
-        net::store(payload - kUdpChecksum, udp_checksum);
+        const auto total_length = in_memory(static_cast<std::uint16_t>(payload_length + kIpv4));
+        const auto udp_length = in_memory(static_cast<std::uint16_t>(payload_length + kUdp));
+        // What changes is put in on the way, in registers: four wide stores, and nothing over them.
+        const auto quarter = [this](std::size_t i) {
+            return _mm_load_si128(reinterpret_cast<const __m128i*>(this) + i);
+        };
+        const __m128i ip = with<kIpv4Checksum>(with<kIpv4TotalLength>(quarter(2), total_length),
+                                               complement(ip_sum_ + std::uint32_t{total_length}));
+        const __m128i udp =
+            with<kUdpChecksum>(with<kUdpLength>(quarter(3), udp_length), udp_checksum);
+        auto* const to = reinterpret_cast<__m128i*>(payload - kHeadroom);
+        _mm_storeu_si128(to, quarter(0));
+        _mm_storeu_si128(to + 1, quarter(1));
+        _mm_storeu_si128(to + 2, ip);
+        _mm_storeu_si128(to + 3, udp);
+    }
+
+    /// A quarter of the header with one word of it replaced.
+    template <std::size_t BeforePayload>
+    [[nodiscard]] static __m128i with(__m128i quarter, std::uint16_t word) noexcept {
+        constexpr std::size_t kPlace = (kHeadroom - BeforePayload) % sizeof(__m128i);
+        static_assert(kPlace % sizeof word == 0);
+        return _mm_insert_epi16(quarter, word, kPlace / sizeof word);
+    }
+    [[nodiscard]] static std::uint16_t in_memory(std::uint16_t number) noexcept {
+        return std::bit_cast<std::uint16_t>(Word(number));
     }
 
     /// Of no more than two folded sums, so that to fold once is enough.

@@ -41,14 +41,22 @@ std::size_t ReplicaSet::next(ReplicaCursor& cursor,
     Word to_come = ~Word{0} << cursor.slot % kWordBits;
     for (; word < words_; ++word, to_come = ~Word{0}) {
         const HeaderTemplate* headers = headers_.data() + word * kWordBits;
-        for (Word bits = ready_[word] & to_come; bits != 0; bits &= bits - 1) {
-            const auto bit = static_cast<std::uint32_t>(std::countr_zero(bits));
-            out[n++] = headers + bit;
+        Word bits = ready_[word] & to_come;
+        while (bits != 0) {
+            // A run of neighbours at a time: sets are mostly full, and to look for each bit costs
+            // as much as its header.
+            const auto first = static_cast<std::uint32_t>(std::countr_zero(bits));
+            const auto run = std::min<std::size_t>(
+                static_cast<std::size_t>(std::countr_one(bits >> first)), out.size() - n);
+            for (std::size_t i = 0; i < run; ++i) out[n + i] = headers + first + i;
+            n += run;
+            const auto last = first + static_cast<std::uint32_t>(run) - 1;
+            const Word passed = ~Word{0} >> (kWordBits - 1 - last);
+            bits &= ~passed;
             if (n < out.size()) continue;
             // What comes after it is for the next call.
-            const Word passed = to_come & ~Word{0} >> (kWordBits - 1 - bit);
-            cursor.passed_over += count(unresolved_[word] & passed);
-            cursor.slot = static_cast<std::uint32_t>(word * kWordBits + bit + 1);
+            cursor.passed_over += count(unresolved_[word] & to_come & passed);
+            cursor.slot = static_cast<std::uint32_t>(word * kWordBits + last + 1);
             return n;
         }
         cursor.passed_over += count(unresolved_[word] & to_come);

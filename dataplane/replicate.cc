@@ -75,10 +75,12 @@ struct Batch {
 // A header for each, and a reference to the one payload.
 void chain(Batch batch, Filled payload, PayloadTerms terms) noexcept {
     dpdk::add_references(payload.packet, static_cast<std::uint32_t>(batch.size));
+    const auto extent = dpdk::Extent::of_chain(batch.header_size, payload.length);
     for (std::size_t i = 0; i < batch.size; ++i) {
         Packet* const frame = batch.frames[i];
         batch.headers[i]->write(dpdk::payload_start(frame), terms);
-        dpdk::make_chain(frame, batch.header_size, payload.packet, payload.length);
+        extent.put(frame);
+        dpdk::set_next(frame, payload.packet);
     }
 }
 
@@ -87,12 +89,13 @@ void chain(Batch batch, Filled payload, PayloadTerms terms) noexcept {
 template <std::uint32_t Size>
 void copy(Batch batch, Filled payload, PayloadTerms terms) noexcept {
     const std::byte* const from = dpdk::payload_start(payload.packet);
+    const auto extent = dpdk::Extent::of_frame(batch.header_size, payload.length);
     for (std::size_t i = 0; i < batch.size; ++i) {
         Packet* const frame = batch.frames[i];
         std::byte* const to = dpdk::payload_start(frame);
         batch.headers[i]->write(to, terms);
         std::memcpy(to, from, Size != 0 ? Size : payload.length);
-        dpdk::set_extent(frame, batch.header_size, payload.length);
+        extent.put(frame);
     }
 }
 

@@ -24,7 +24,7 @@ public:
                0;
     }
     /// All or none, as free buffers lie in a pool: one segment, one reference, and anything in the
-    /// fields that set_extent() and make_chain() set. For the packet path, which sets them all.
+    /// fields that an Extent sets. For the packet path, which sets them all.
     [[nodiscard]] bool allocate_raw(std::span<Packet*> out) noexcept {
         return rte_mempool_get_bulk(pool_.get(), reinterpret_cast<void**>(out.data()),
                                     static_cast<unsigned>(out.size())) == 0;

@@ -4,8 +4,10 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 namespace joinleaf::dataplane::dpdk {
@@ -64,26 +66,54 @@ inline void free_all(std::span<Packet*> packets) noexcept {
 [[nodiscard]] inline std::byte* payload_start(Packet* packet) noexcept {
     return static_cast<std::byte*>(packet->buf_addr) + RTE_PKTMBUF_HEADROOM;
 }
+/// What a packet's descriptor says of the frame in it, put together once for all frames of one
+/// shape and stored in two pieces: field by field, seven stores would cost as much as the header
+/// itself. For packets that nobody else holds, of one reference; nothing is asked of the NIC.
+class Extent {
+public:
+    /// One segment: the header before payload_start(), and the payload behind it.
+    [[nodiscard]] static Extent of_frame(std::uint32_t header, std::uint32_t payload) noexcept {
+        return {header, header + payload, header + payload, 1};
+    }
+    /// The header before payload_start() of a segment of its own, and the payload in the next.
+    [[nodiscard]] static Extent of_chain(std::uint32_t header, std::uint32_t payload) noexcept {
+        return {header, header, header + payload, 2};
+    }
+
+    void put(Packet* packet) const noexcept {
+        std::memcpy(&packet->rearm_data, &start_, sizeof start_);
+        std::memcpy(&packet->rx_descriptor_fields1, &lengths_, sizeof lengths_);
+    }
+
+private:
+    using Pair = std::uint64_t __attribute__((vector_size(16)));  // for one store, in a register
+
+    Extent(std::uint32_t header, std::uint64_t in_segment, std::uint64_t in_all,
+           std::uint64_t segments) noexcept
+        : start_{(RTE_PKTMBUF_HEADROOM - header) | std::uint64_t{1} << 16 | segments << 32 |
+                     std::uint64_t{RTE_MBUF_PORT_INVALID} << 48,
+                 0},
+          lengths_{in_all << 32, in_segment} {}
+
+    Pair start_;    // data_off, refcnt, nb_segs, port; ol_flags
+    Pair lengths_;  // packet_type, pkt_len; data_len, vlan_tci, hash
+};
+static_assert(std::endian::native == std::endian::little);
+static_assert(offsetof(rte_mbuf, refcnt) == offsetof(rte_mbuf, rearm_data) + 2 &&
+              offsetof(rte_mbuf, nb_segs) == offsetof(rte_mbuf, rearm_data) + 4 &&
+              offsetof(rte_mbuf, ol_flags) == offsetof(rte_mbuf, rearm_data) + 8);
+static_assert(offsetof(rte_mbuf, pkt_len) == offsetof(rte_mbuf, rx_descriptor_fields1) + 4 &&
+              offsetof(rte_mbuf, data_len) == offsetof(rte_mbuf, rx_descriptor_fields1) + 8);
+
 /// Sets a single-segment packet to the header before payload_start() and the payload behind it,
 /// with nothing asked of the NIC.
 inline void set_extent(Packet* packet, std::uint32_t header_length,
                        std::uint32_t payload_length) noexcept {
-    packet->data_off = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM - header_length);
-    packet->data_len = static_cast<std::uint16_t>(header_length + payload_length);
-    packet->pkt_len = header_length + payload_length;
-    packet->ol_flags = 0;
+    Extent::of_frame(header_length, payload_length).put(packet);
 }
-/// A frame of the header before payload_start() of `head`, and `payload`, of which it takes over
-/// one reference, with nothing asked of the NIC. Freeing the frame gives that back.
-inline void make_chain(Packet* head, std::uint32_t header_length, Packet* payload,
-                       std::uint32_t payload_length) noexcept {
-    head->ol_flags = 0;
-    head->data_off = static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM - header_length);
-    head->data_len = static_cast<std::uint16_t>(header_length);
-    head->pkt_len = header_length + payload_length;
-    head->nb_segs = 2;
-    head->next = payload;
-}
+/// Makes a frame of `head`, whose extent is that of a chain, and `payload`, of which it takes over
+/// one reference. Freeing the frame gives that back.
+inline void set_next(Packet* head, Packet* payload) noexcept { head->next = payload; }
 /// Sets a single-segment packet to `n` octets from its start.
 inline void set_length(Packet* packet, std::uint32_t n) noexcept {
     packet->data_len = static_cast<std::uint16_t>(n);
