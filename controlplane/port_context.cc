@@ -25,6 +25,7 @@ constexpr std::uint32_t kUsualSlots = 1024;
 unsigned replica_buffers(std::uint32_t transmit_slots) { return 2 * transmit_slots + 511; }
 
 constexpr Duration kLinkEvery = std::chrono::milliseconds(50);
+constexpr Duration kClockEvery = std::chrono::milliseconds(100);
 
 // Ethernet with two tags, and alignment.
 std::uint16_t data_room(std::uint16_t mtu) {
@@ -278,8 +279,28 @@ void PortContext::ask_and_tell_neighbours(Instant now) {
 
 void PortContext::tick(Instant now) {
     watch_link(now);
+    watch_clock(now);
     ask_and_tell_neighbours(now);
     igmp_->advance(now);
+}
+
+// The worker sends ahead by microseconds, from the last of these readings on.
+void PortContext::watch_clock(Instant now) {
+    if (!port_.offloads().send_on_time || now - clock_watched_ < kClockEvery) return;
+    clock_watched_ = now;
+    const auto reading = port_.read_clock();
+    const auto field = dataplane::dpdk::SendTime::field();
+    if (!reading || !field) return;
+    if (clock_) {
+        clock_->read(*reading);
+    } else {
+        clock_.emplace(*reading);
+    }
+    std::optional<dataplane::dpdk::SendTiming> timing;
+    if (clock_->is_known()) timing = {*clock_, *field};
+    for (const Seat& seat : steering_.seats()) {
+        seat.proxy->send(dataplane::SetSendTiming{seat.lane, timing}, [](const auto&) {});
+    }
 }
 
 bool PortContext::has_link() const {
@@ -315,6 +336,7 @@ std::vector<std::string_view> names(const dataplane::dpdk::Offloads& offloads) {
     add(offloads.transmit_udp_checksum, "transmit_udp_checksum");
     add(offloads.multi_segment_transmit, "multi_segment_transmit");
     add(offloads.vlan_strip, "vlan_strip");
+    add(offloads.send_on_time, "send_on_time");
     add(offloads.rss, "rss");
     return all;
 }

@@ -12,6 +12,7 @@
 #include <dataplane/dpdk/mempool.h>
 #include <dataplane/dpdk/port.h>
 #include <dataplane/multicast_filter.h>
+#include <dataplane/port_clock.h>
 #include <dataplane/worker.h>
 
 #include <joinleaf/runtime.h>
@@ -116,6 +117,7 @@ private:
     [[nodiscard]] const Seat& control_seat() const { return steering_.seat(0); }
     [[nodiscard]] bool has_link() const;
     void watch_link(Instant now);
+    void watch_clock(Instant now);
     void ask_and_tell_neighbours(Instant now);
 
     PortOptions options_;
@@ -138,6 +140,8 @@ private:
     DropCounts drops_{};  ///< of control frames that never got as far as a worker
     bool link_up_;
     Instant link_watched_{};
+    std::optional<dataplane::PortClock> clock_;  ///< that the port sends by, if it sends on time
+    Instant clock_watched_{};
 };
 
 }  // namespace joinleaf::controlplane

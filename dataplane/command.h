@@ -2,12 +2,14 @@
 #pragma once
 
 #include <dataplane/dpdk/packet.h>
+#include <dataplane/dpdk/send_time.h>
 #include <dataplane/header_template.h>
 #include <dataplane/outlet.h>
 
 #include <joinleaf/clock.h>
 #include <joinleaf/source_filter.h>
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 #include <variant>
 
@@ -70,6 +72,12 @@ struct SetPace {
     Outlet* outlet;
     Pace pace;
 };
+/// The lane's port is told when to send each frame, by this clock: from now on it keeps the rates
+/// of outlets, or the worker does again.
+struct SetSendTiming {
+    LaneIndex lane;
+    std::optional<dpdk::SendTiming> timing;
+};
 /// A destination of an outlet with a replication, new or another in its place. Copied by the
 /// worker; `header` may go once this is acknowledged, and datagrams taken from then on go there.
 struct PutReplica {
@@ -102,7 +110,7 @@ struct Command {
     std::uint64_t token = 0;
     std::variant<AddReceiveQueue, RemoveReceiveQueue, AddSubscription, RemoveSubscription,
                  ReplaceFilter, SetLoopback, AddOutlet, RemoveOutlet, ReplaceHeader, SetFeed,
-                 SetPace, PutReplica, RemoveReplica, ReplaceRecording, TransmitFrame>
+                 SetPace, SetSendTiming, PutReplica, RemoveReplica, ReplaceRecording, TransmitFrame>
         what{};
 };
 static_assert(std::is_trivially_copyable_v<Command>);

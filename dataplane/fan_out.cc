@@ -148,6 +148,19 @@ void write_headers(const Lane& lane, const Outlet& outlet,
     }
 }
 
+// Whether the port keeps the outlet's rate. Where a datagram becomes many frames they would all be
+// due at one time, so the worker spaces them.
+bool is_timed(const Lane& lane, const Outlet& outlet) noexcept {
+    return lane.timing && outlet.pacer.is_limited() && !outlet.replication &&
+           outlet.route == Route::wire;
+}
+
+void write_times(Lane& lane, std::span<const Filled> payloads) noexcept {
+    for (std::size_t i = 0; i < payloads.size(); ++i) {
+        lane.timing->put(payloads[i].packet, lane.due[i]);
+    }
+}
+
 // Members on this host have their references before the port has the frames, and handlers read
 // them now: once the port has them they are gone.
 void offer_here(Lane& lane, const Outlet& outlet, Subscription* members,
@@ -188,8 +201,10 @@ std::uint32_t take_payloads(Lane& lane, Outlet& outlet, Instant now, Payloads& p
         wanted = static_cast<std::uint32_t>(
             std::clamp<std::size_t>(kBurst * kBurst / std::max<std::size_t>(copies, 1), 1, kBurst));
     }
+    const bool timed = is_timed(lane, outlet);
     const std::uint32_t limit =
-        outlet.pacer.allowance(now, wanted, octets_on_wire(header_size + outlet.payload_capacity));
+        outlet.pacer.allowance(timed ? now + kSendAhead : now, wanted,
+                               octets_on_wire(header_size + outlet.payload_capacity));
     if (limit == 0) return 0;
     std::uint32_t n = 0;
     if (outlet.queue != nullptr) {
@@ -203,8 +218,10 @@ std::uint32_t take_payloads(Lane& lane, Outlet& outlet, Instant now, Payloads& p
     }
     if (outlet.pacer.is_limited()) {
         std::uint64_t octets = 0;
-        for (std::uint32_t i = 0; i < n; ++i)
+        for (std::uint32_t i = 0; i < n; ++i) {
             octets += octets_on_wire(header_size + payloads[i].length);
+            if (timed) lane.due[i] = std::max(now, outlet.pacer.due(i + 1, octets));
+        }
         outlet.pacer.consume(n, octets * copies);
     }
     const std::span<const Filled> taken(payloads.data(), n);
@@ -244,6 +261,7 @@ std::uint32_t fan_out(Lane& lane, Outlet& outlet, Instant now) noexcept {
 
     const std::span<const Filled> payloads(burst.data(), n);
     write_headers(lane, outlet, payloads);
+    if (is_timed(lane, outlet)) write_times(lane, payloads);
     // Mostly there is nobody.
     if (Subscription* const members = lane.subscriptions.find(outlet.key); members != nullptr) {
         offer_here(lane, outlet, members, payloads, now);

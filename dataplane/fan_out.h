@@ -5,8 +5,13 @@
 
 #include <joinleaf/clock.h>
 #include <array>
+#include <chrono>
 
 namespace joinleaf::dataplane {
+
+/// Where the port sends each frame at its time, so long before that it is given them: some turns,
+/// so that none comes too late.
+inline constexpr Duration kSendAhead = std::chrono::microseconds(50);
 
 /// A burst of payloads, each at its packet's payload_start().
 using Payloads = std::array<Filled, dpdk::kBurst>;

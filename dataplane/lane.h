@@ -6,6 +6,7 @@
 #include <dataplane/deliver.h>
 #include <dataplane/dpdk/mempool.h>
 #include <dataplane/dpdk/port.h>
+#include <dataplane/dpdk/send_time.h>
 #include <dataplane/group_table.h>
 #include <dataplane/outlet.h>
 #include <dataplane/recorder.h>
@@ -13,6 +14,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace joinleaf::dataplane {
@@ -89,6 +91,9 @@ struct Lane {
     std::array<SendBuffer, dpdk::kBurst> offered{};  ///< those, as a source is given them
     std::uint32_t spare_count = 0;
     std::uint32_t spare_capacity = 0;  ///< of all in `offered`
+    /// Set where the port sends each frame at a time of its own.
+    std::optional<dpdk::SendTiming> timing;
+    std::array<Instant, dpdk::kBurst> due{};  ///< of the payloads that were taken last
     std::array<OutgoingControl, kControlSlots> control{};
     std::size_t control_count = 0;
     /// Since when the port has taken nothing although control frames, or data, waited; zero: it

@@ -51,6 +51,14 @@ public:
         }
         return credit_ <= 0 ? 0 : static_cast<std::uint64_t>(credit_) / kToken;
     }
+    /// When the `n`-th of the tokens that were available at the last look had come. Long ago where
+    /// there is no limit.
+    [[nodiscard]] Instant reached(std::uint64_t n) const noexcept {
+        if (rate_ == 0) return Instant::min();
+        const std::int64_t beyond = credit_ - static_cast<std::int64_t>(n * kToken);
+        return last_ -
+               Duration(std::max<std::int64_t>(beyond, 0) / static_cast<std::int64_t>(rate_));
+    }
     /// Takes tokens. More than are available is a debt, of kMaxBurst at most, which is paid off
     /// before there are any again.
     void consume(std::uint64_t tokens) noexcept {
@@ -120,6 +128,12 @@ public:
         const std::uint64_t packets = packets_.available(now);
         const std::uint64_t bits = bits_.available(now) / (std::uint64_t{octets_each} * 8);
         return static_cast<std::uint32_t>(std::min({std::uint64_t{wanted}, packets, bits}));
+    }
+
+    /// When the next `packets`-th of those that the last allowance was for is due, if they have
+    /// `octets` together: what a port goes by that sends each at a time of its own.
+    [[nodiscard]] Instant due(std::uint32_t packets, std::uint64_t octets) const noexcept {
+        return std::max(packets_.reached(packets), bits_.reached(octets * 8));
     }
 
     /// Counts what has gone out: no more packets than the last allowance. More octets than that was

@@ -170,6 +170,7 @@ void Worker::apply(const Command& command, Instant now) noexcept {
             [&](const SetPace& c) {
                 c.outlet->pacer = {c.pace, now};
             },
+            [&](const SetSendTiming& c) { lanes_[c.lane]->timing = c.timing; },
             [&](const PutReplica& c) {
                 c.outlet->replication->destinations.put(c.slot, *c.header, c.resolved);
             },

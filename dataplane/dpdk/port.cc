@@ -1,6 +1,7 @@
 #include <dataplane/dpdk/eal.h>
 #include <dataplane/dpdk/error.h>
 #include <dataplane/dpdk/port.h>
+#include <dataplane/dpdk/send_time.h>
 #include <fmt/format.h>
 #include <net/vlan.h>
 #include <rte_bus_vdev.h>
@@ -130,7 +131,8 @@ void Port::configure(Mempool& receive_pool) {
                           : setup_.mtu;
     constexpr auto kReceiveChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
     constexpr auto kTransmitWanted = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM |
-                                     RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+                                     RTE_ETH_TX_OFFLOAD_MULTI_SEGS |
+                                     RTE_ETH_TX_OFFLOAD_SEND_ON_TIMESTAMP;
     conf.rxmode.offloads =
         info.rx_offload_capa &
         (kReceiveChecksums | (setup_.strip_vlan ? RTE_ETH_RX_OFFLOAD_VLAN_STRIP : 0));
@@ -141,6 +143,8 @@ void Port::configure(Mempool& receive_pool) {
     offloads_.transmit_udp_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM) != 0;
     offloads_.multi_segment_transmit = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
     offloads_.vlan_strip = (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0;
+    offloads_.send_on_time =
+        (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_SEND_ON_TIMESTAMP) != 0 && SendTime::field();
     const auto spread = info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
     offloads_.rss = setup_.queues > 1 && spread != 0;
     if (offloads_.rss) {
@@ -258,6 +262,20 @@ SteeringRule::~SteeringRule() {
 bool Port::link_up() const noexcept {
     rte_eth_link link{};
     return rte_eth_link_get_nowait(id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
+// Our time is read before and after, so that a driver that takes long is off by half of it.
+std::optional<ClockReading> Port::read_clock() const noexcept {
+    ClockReading reading;
+    const Instant before = Instant::clock::now();
+    // DPDK may change this function yet, and has no other for the clock that send times count in.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    const int result = rte_eth_read_clock(id_, &reading.ticks);
+#pragma GCC diagnostic pop
+    if (result != 0) return std::nullopt;
+    reading.at = before + (Instant::clock::now() - before) / 2;
+    return reading;
 }
 
 DriverCounters Port::driver_counters() const noexcept {

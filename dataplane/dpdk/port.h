@@ -5,6 +5,7 @@
 #include <dataplane/dpdk/packet.h>
 #include <dataplane/dpdk/wire.h>
 #include <dataplane/multicast_filter.h>
+#include <dataplane/port_clock.h>
 #include <rte_ethdev.h>
 #include <rte_flow.h>
 
@@ -22,8 +23,9 @@ struct Offloads {
     bool transmit_ipv4_checksum = false;
     bool transmit_udp_checksum = false;
     bool multi_segment_transmit = false;
-    bool vlan_strip = false;  ///< takes the outermost tag off, and says what it held
-    bool rss = false;         ///< spreads flows over the queues by their addresses and ports
+    bool vlan_strip = false;    ///< takes the outermost tag off, and says what it held
+    bool send_on_time = false;  ///< holds each frame until the time that is written on it
+    bool rss = false;           ///< spreads flows over the queues by their addresses and ports
 };
 
 /// What the driver itself counts.
@@ -98,6 +100,8 @@ public:
     /// Packets that the port may hold on their way out.
     [[nodiscard]] std::uint32_t transmit_slots() const { return transmit_slots_; }
     [[nodiscard]] bool link_up() const noexcept;
+    /// Control thread. What the clock shows that send_on_time goes by; none: it cannot be read.
+    [[nodiscard]] std::optional<ClockReading> read_clock() const noexcept;
     [[nodiscard]] DriverCounters driver_counters() const noexcept;
 
     [[nodiscard]] bool can_filter() const override;

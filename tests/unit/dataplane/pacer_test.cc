@@ -129,6 +129,40 @@ TEST(Pacer, MoreThanAllowedIsTakenFromWhatComesNext) {
     EXPECT_EQ(pacer.allowance(kStart + 1ms + 5000us, 32, 1000), 1u);
 }
 
+// What a port sends by that holds each packet until its time: asked ahead, at intervals that fit
+// nothing, each packet is due in its place to the nanosecond.
+TEST(Pacer, TellsWhenEachPacketIsDue) {
+    for (const std::uint64_t rate : {1'000u, 33'333u, 1'000'000u, 14'880'952u}) {
+        Pacer pacer({.packets_per_second = rate, .burst_packets = 64}, kStart);
+        std::uint64_t sent = 0;
+        Instant first{};
+        for (Instant now = kStart; now < kStart + 10ms; now += 1'237ns) {
+            const Instant horizon = now + 3us;
+            const auto count = pacer.allowance(horizon, 1000, 64);
+            for (std::uint32_t i = 1; i <= count; ++i, ++sent) {
+                const Instant due = pacer.due(i, i * 64u);
+                if (sent == 0) first = due;
+                const double place = static_cast<double>(sent) * 1e9 / static_cast<double>(rate);
+                ASSERT_NEAR(static_cast<double>((due - first).count()), place, 1.0) << rate;
+                ASSERT_LE(due, horizon);
+            }
+            pacer.consume(count, count * 64u);
+        }
+        EXPECT_NEAR(static_cast<double>(sent), static_cast<double>(rate) / 100, 65) << rate;
+    }
+}
+
+TEST(Pacer, TellsWhenEachPacketIsDueByItsBits) {
+    Pacer pacer({.bits_per_second = 8'000'000, .burst_octets = 10'000}, kStart);  // 1 octet a us
+    EXPECT_EQ(pacer.allowance(kStart + 3ms, 32, 1000), 3u);
+    EXPECT_EQ(pacer.due(1, 400), kStart + 400us);
+    EXPECT_EQ(pacer.due(2, 400 + 1000), kStart + 1400us);
+    EXPECT_EQ(pacer.due(3, 400 + 1000 + 84), kStart + 1484us);
+    pacer.consume(3, 1484);
+    EXPECT_EQ(pacer.allowance(kStart + 3ms, 32, 1000), 1u);
+    EXPECT_EQ(pacer.due(1, 1000), kStart + 2484us);
+}
+
 TEST(OctetsOnWire, CountPaddingAndWhatIsAroundTheFrame) {
     EXPECT_EQ(octets_on_wire(14), 84u);
     EXPECT_EQ(octets_on_wire(60), 84u);
