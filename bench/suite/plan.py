@@ -5,7 +5,7 @@ import json
 import shutil
 import sys
 
-from . import fan_out, links, machine, programs, testpmd
+from . import fan_out, feed_loss, links, machine, programs, testpmd
 from .programs import Failed
 
 SIZES = (64, 256, 1024, 1472)  # payload octets
@@ -35,6 +35,7 @@ TRIP_VETH = "round trip, veth by AF_PACKET"
 TRIP_VETH_BARE = "round trip, veth by AF_PACKET, bare port"
 TRIP_KERNEL = "round trip, veth, kernel UDP"
 FEED = "feed, publish to message on rings, one lcore"
+FEED_LOSS = "feed, two processes, veth by AF_PACKET, repair"
 CONNECTED = "leaf, start to connected"
 RESIDENT = "leaf, resident memory"
 ADMISSION = "admission"
@@ -79,6 +80,7 @@ class Bench:
                           ("two processes", links.unavailable()),
                           ("veth", links.Veth.unavailable()),
                           ("iperf", links.Veth.unavailable() or no_iperf),
+                          ("feed with losses", feed_loss.unavailable()),
                           ("fan-out", fan_out.unavailable(self.build))):
             if why:
                 self.results.skipped[part] = why
@@ -236,6 +238,19 @@ class Bench:
                     ("data meanwhile", row["data_mpps"]["meanwhile"], "Mpps beside"),
                     ("data after", row["data_mpps"]["after"], "Mpps beside")):
                 self._add(f"{ADMISSION}, {name}", value, unit, channel=channel)
+
+    # ---- A feed with losses ----
+
+    def feed_loss(self):
+        """Once; each part of it counts many thousands of messages."""
+        if "feed with losses" in self.results.skipped:
+            return
+        self._number = 0
+        rows = self._try("feed with losses", lambda: feed_loss.rows(self.build))
+        for case, figures in (rows or {}).items():
+            for name, value in figures.items():
+                unit = "us" if name in feed_loss.LATENCIES else "messages"
+                self._add(f"{FEED_LOSS}, {name}", value, unit, loss=case)
 
     # ---- Rounds ----
 

@@ -2,7 +2,7 @@
 
 import statistics
 
-from . import fan_out, plan
+from . import fan_out, feed_loss, plan
 
 
 def unavailable():
@@ -131,6 +131,24 @@ def _latency(results, save):
     return save(picture, "latency_percentiles")
 
 
+def _feed_latency(results, save):
+    picture = _Picture("A feed by two lines between two processes, with losses on each",
+                       "percentile", "port to application (us)", logarithmic_x=False,
+                       logarithmic_y=True)
+    for case in feed_loss.CASES:
+        points = {}
+        for place, name in enumerate(feed_loss.LATENCIES):
+            values = results.values(f"{plan.FEED_LOSS}, {name}", loss=case)
+            if values:
+                points[place] = list(values.values())
+        storm = case == feed_loss.STORM
+        picture.line("nothing lost, 100 others ask for repair" if storm
+                     else f"{case} % lost on each line", points, dashed=storm)
+    picture.ticks(range(len(feed_loss.LATENCIES)),
+                  [name.replace("_", ".") for name in feed_loss.LATENCIES])
+    return save(picture, "feed_latency")
+
+
 def draw(results, directory, kinds=("svg", "png")):
     """All of which there are figures; returns the files."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -139,5 +157,5 @@ def draw(results, directory, kinds=("svg", "png")):
         return picture.save(directory, name, kinds)
 
     return [path for picture in (_rate_by_size, _rate_between_processes, _cost_by_groups,
-                                 _cost_by_fan_out, _latency)
+                                 _cost_by_fan_out, _latency, _feed_latency)
             for path in picture(results, save)]

@@ -10,8 +10,8 @@ BEGIN = "<!-- measured: begin (scripts/bench --from FILE --readme writes what is
 END = "<!-- measured: end -->"
 
 
-def section(described, rounds, results, goals, pictures=()):
-    """`pictures`: files below README's folder, shown as they are."""
+def section(described, rounds, results, goals, pictures=(), steps=()):
+    """`pictures`: files below README's folder, shown as they are; `steps`: of micro."""
     shown = "\n".join(f"![{picture.stem.replace('_', ' ')}]({picture.relative_to(README.parent)})"
                       for picture in pictures)
     parts = [f"Medians of {rounds} rounds on {machine.in_words(described)}.",
@@ -19,7 +19,8 @@ def section(described, rounds, results, goals, pictures=()):
                           [[goal.name, "none" if goal.measured is None else f"{goal.measured:.2f}",
                             goal.wanted] for goal in goals]),
              tables.rates(results), tables.round_trips(results), tables.fan_outs(results),
-             tables.feeds(results), tables.admissions(results), tables.budgets(results),
+             tables.feeds(results), tables.feed_steps(steps), tables.feed_losses(results),
+             tables.admissions(results), tables.budgets(results),
              shown]
     return "\n\n".join(part for part in parts if part)
 

@@ -2,7 +2,8 @@
 
 import statistics
 
-from . import budget, fan_out, plan
+from . import budget, fan_out, feed_loss, plan
+from . import micro as micro_steps
 
 
 def table(heads, rows):
@@ -84,6 +85,27 @@ def feeds(results):
         rows.append([f"messages of {series['message']} B, {lines}{checksum}", f"{middle:.1f}",
                      _spread(values, 1), f"{1e3 / middle:.1f}"])
     return table([plan.FEED, "million a second", "range", "ns a message"], rows) if rows else ""
+
+
+def feed_losses(results):
+    """Of a feed between two processes, by the losses of its lines."""
+    names = (*feed_loss.LATENCIES, *feed_loss.COUNTS)
+    rows = []
+    for case in feed_loss.CASES:
+        row = [results.median(f"{plan.FEED_LOSS}, {name}", loss=case) for name in names]
+        if None not in row:
+            rows.append([case if case == feed_loss.STORM else f"{case} % of each line", *(f"{us:.1f}" for us in row[:4]),
+                         *(f"{n:.0f}" for n in row[4:])])
+    heads = ["p50 (us, port to application)", *(n.replace("_", ".") for n in names[1:])]
+    return table([f"{plan.FEED_LOSS}: loss", *heads], rows) if rows else ""
+
+
+def feed_steps(steps):
+    """What root and leaf do for a feed's messages, measured step by step."""
+    rows = [[step["name"], *(f"{step[part]:.2f}" for part in micro_steps.PARTS)]
+            for step in steps if all(part in step for part in micro_steps.PARTS)]
+    return table(["feed, messages of 40 and 200 B packed to the MTU (CPU time)", "ns a message",
+                  "ns a packet of a line"], rows) if rows else ""
 
 
 def admissions(results):

@@ -57,9 +57,13 @@ def write_long(path, count):
 def lose(bridge, device, percent, groups=(LINE_A, LINE_B)):
     """So many of the datagrams that come from the device to each group are lost, by chance."""
     rules = "\n    ".join(
-        f"ip daddr {group.split(':')[0]} numgen random mod 1000 < {round(percent * 10)} counter drop"
-        for group in groups)
+        f"ip daddr {group.split(':')[0]} "
+        f"numgen random mod 100000 < {round(percent * 1000)} counter drop" for group in groups)
     bridge.namespace.run("nft", "-f", "-", input=_RULES.format(port=device.port, rules=rules))
+
+
+def lose_nothing(bridge):
+    bridge.namespace.run("nft", "delete", "table", "netdev", "jl")
 
 
 def lost(bridge):

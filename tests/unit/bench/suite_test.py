@@ -9,7 +9,7 @@ from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "bench"))
 
-from suite import budget, fan_out, goals, instructions, plan, readme, tables, testpmd  # noqa: E402
+from suite import budget, fan_out, feed_loss, goals, instructions, plan, readme, tables, testpmd  # noqa: E402
 from suite.results import Results, ratios  # noqa: E402
 
 
@@ -88,6 +88,26 @@ class GoalsTest(unittest.TestCase):
                          "goal feed_million_messages_per_second measured 51.00 wanted >=50")
         self.assertIn("messages of 40 B, 2 lines", tables.feeds(results))
         self.assertIn("messages of 40 B, one line", tables.feeds(results))
+
+    def test_a_feed_with_losses_has_a_line_for_each_case_that_was_measured(self):
+        results = Results()
+        for case in (1, feed_loss.STORM):
+            for place, name in enumerate((*feed_loss.LATENCIES, *feed_loss.COUNTS)):
+                results.add(0, f"{plan.FEED_LOSS}, {name}", 10 + place, "us", loss=case)
+        shown = tables.feed_losses(results).splitlines()
+        self.assertEqual(len(shown), 4)
+        self.assertEqual([cell.strip() for cell in shown[2].split("|")][1:6],
+                         ["1 % of each line", "10.0", "11.0", "12.0", "13.0"])
+        self.assertIn(feed_loss.STORM, shown[3])
+
+    def test_of_a_feeds_steps_the_cost_of_a_message_and_of_a_packet_is_shown(self):
+        steps = [{"name": "pack/message:40", "per_message": 3.14, "per_packet": 107.2},
+                 {"name": "classify", "ns": 5.0}]
+        shown = tables.feed_steps(steps)
+        self.assertIn("| 3.14 ", shown)
+        self.assertIn("| 107.20", shown)
+        self.assertNotIn("classify", shown)
+        self.assertEqual(tables.feed_steps(steps[1:]), "")
 
 
 class BudgetTest(unittest.TestCase):
