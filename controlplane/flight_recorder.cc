@@ -186,7 +186,7 @@ void FlightRecorder::tell(const Written& written) {
     const auto passed_over = limit_.take_passed_over();
     log_(fmt::format("recorded {} packets to '{}' ({}{})", *written.packets, file.path, file.why,
                      passed_over == 0 ? "" : fmt::format("; {} more came too soon", passed_over)));
-    if (const auto oldest = kept_.add(file.path)) ::unlink(oldest->c_str());
+    if (const auto gone = kept_.add(file.path, begun_)) ::unlink(gone->c_str());
 }
 
 // The writer's thread. The recordings are its own from when it is given a request until it has

@@ -1,6 +1,8 @@
 #include <controlplane/recorder_files.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace joinleaf::controlplane {
@@ -16,12 +18,17 @@ bool OncePer::admit(Instant now) noexcept {
     return false;
 }
 
-std::optional<std::string> KeptFiles::add(std::string path) {
-    files_.push_back(std::move(path));
+std::optional<std::string> KeptFiles::add(std::string path, Instant now) {
+    const bool begins = files_.empty() || now - last_ > kEpisode;
+    last_ = now;
+    files_.push_back({std::move(path), begins});
     if (files_.size() <= most_) return std::nullopt;
-    std::string oldest = std::move(files_.front());
-    files_.pop_front();
-    return oldest;
+    const auto newest = std::prev(files_.end());
+    auto goes = std::find_if(files_.begin(), newest, [](const File& file) { return !file.begins; });
+    if (goes == newest) goes = files_.begin();
+    std::string gone = std::move(goes->path);
+    files_.erase(goes);
+    return gone;
 }
 
 std::string recorder_file_name(std::string_view prefix, std::chrono::nanoseconds since_1970) {

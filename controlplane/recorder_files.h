@@ -31,17 +31,27 @@ private:
     std::atomic<std::uint64_t> passed_over_{0};
 };
 
-/// The newest `most` of a row of files.
+/// `most` of a row of files: the newest, and of each episode the first, which shows how it began,
+/// for as long as there is another that may go.
 class KeptFiles {
 public:
+    /// Files that are no further apart than this are of one episode.
+    static constexpr Duration kEpisode = std::chrono::seconds(10);
+
     explicit KeptFiles(std::size_t most) : most_(most) {}
 
-    /// One more. Returns the one that has to go for it.
-    [[nodiscard]] std::optional<std::string> add(std::string path);
+    /// One more, written at `now`. Returns the one that has to go for it.
+    [[nodiscard]] std::optional<std::string> add(std::string path, Instant now);
 
 private:
+    struct File {
+        std::string path;
+        bool begins;  ///< an episode
+    };
+
     std::size_t most_;
-    std::deque<std::string> files_;
+    std::deque<File> files_;
+    Instant last_{};
 };
 
 /// PREFIX-20260131T235959.123456789Z.pcapng

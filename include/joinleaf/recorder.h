@@ -26,7 +26,8 @@ struct RecorderOptions {
     /// Files that are not given a name are called PREFIX-TIME.pcapng, by the time (UTC) at which
     /// they are begun. Empty: record_around() does nothing.
     std::string prefix;
-    /// How many of record_around()'s files are kept; the oldest of this runtime's is removed.
+    /// How many of record_around()'s files are kept: the newest of this runtime, and the first of
+    /// each row of files that are no more than ten seconds apart, which shows how it began.
     std::size_t files = 8;
     /// The least time between two of them.
     std::chrono::milliseconds interval{1000};

@@ -41,10 +41,33 @@ TEST(OncePer, CountsThoseThatCameTooSoon) {
 
 TEST(KeptFiles, TheOldestGoesForTheNewest) {
     KeptFiles kept(2);
-    EXPECT_EQ(kept.add("a"), std::nullopt);
-    EXPECT_EQ(kept.add("b"), std::nullopt);
-    EXPECT_EQ(kept.add("c"), "a");
-    EXPECT_EQ(kept.add("d"), "b");
+    EXPECT_EQ(kept.add("a", kBegin), std::nullopt);
+    EXPECT_EQ(kept.add("b", kBegin + 1min), std::nullopt);
+    EXPECT_EQ(kept.add("c", kBegin + 2min), "a");
+    EXPECT_EQ(kept.add("d", kBegin + 3min), "b");
+}
+
+// It shows how what goes on for minutes began.
+TEST(KeptFiles, TheFirstOfAnEpisodeStays) {
+    KeptFiles kept(3);
+    EXPECT_EQ(kept.add("first", kBegin), std::nullopt);
+    EXPECT_EQ(kept.add("a", kBegin + 1s), std::nullopt);
+    EXPECT_EQ(kept.add("b", kBegin + 2s), std::nullopt);
+    EXPECT_EQ(kept.add("c", kBegin + 3s), "a");
+    EXPECT_EQ(kept.add("d", kBegin + 13s), "b");
+    EXPECT_EQ(kept.add("second", kBegin + 1h), "c");
+    EXPECT_EQ(kept.add("e", kBegin + 1h + 1s), "d");
+    EXPECT_EQ(kept.add("f", kBegin + 1h + 2s), "e");
+    // Where all begin one, the oldest goes.
+    EXPECT_EQ(kept.add("third", kBegin + 2h), "f");
+    EXPECT_EQ(kept.add("fourth", kBegin + 3h), "first");
+}
+
+TEST(KeptFiles, OfOneFileItIsTheNewest) {
+    KeptFiles kept(1);
+    EXPECT_EQ(kept.add("a", kBegin), std::nullopt);
+    EXPECT_EQ(kept.add("b", kBegin + 1s), "a");
+    EXPECT_EQ(kept.add("c", kBegin + 2s), "b");
 }
 
 TEST(RecorderFiles, AreCalledByTheirTimeSoThatTheyAreInOrder) {
