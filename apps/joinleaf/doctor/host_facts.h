@@ -1,7 +1,6 @@
 // What the doctor looks at on a host, as the kernel tells it in /proc and /sys.
 #pragma once
 
-#include <joinleaf/address.h>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -43,36 +42,9 @@ struct HostFacts {
     bool tsc_is_invariant = false;
 };
 
-/// A card on the PCI bus.
-struct PciFacts {
-    std::string address;
-    std::string driver;  ///< that has it; empty: none
-    std::optional<unsigned> node;
-    std::optional<unsigned> iommu_group;
-    std::vector<std::string> interfaces;  ///< of the kernel, while its driver has the card
-};
-
-/// A kernel interface.
-struct InterfaceFacts {
-    std::string name;
-    bool is_up = false;
-    bool has_carrier = false;
-    unsigned mtu = 0;
-    std::optional<std::string> pci;  ///< the card behind it
-    std::optional<unsigned> node;
-    bool has_ipv4 = false;
-    bool has_ipv6 = false;  ///< IPv6 is not switched off on it
-};
-
 /// Reads below `root`, "/" but in tests; what is not there is as if it said nothing. Process limits
-/// and addresses are this process's own and its network namespace's.
+/// are this process's own.
 [[nodiscard]] HostFacts look_at_host(const std::filesystem::path& root = "/");
-/// None: there is no such card.
-[[nodiscard]] std::optional<PciFacts> look_at_pci(const std::string& address,
-                                                  const std::filesystem::path& root = "/");
-/// None: there is no such interface.
-[[nodiscard]] std::optional<InterfaceFacts> look_at_interface(
-    const std::string& name, const std::filesystem::path& root = "/");
 
 /// A list of CPUs as the kernel writes it, as in 0,2-3. What is no list is an empty one. Pure.
 [[nodiscard]] std::vector<unsigned> parse_cpu_list(std::string_view text);

@@ -1,0 +1,157 @@
+// What the doctor says of a port: as the kernel tells of it, and as it was seen at work.
+#include <apps/joinleaf/doctor/findings.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace joinleaf::app::doctor {
+namespace {
+
+using controlplane::PortKind;
+
+Finding judge_card(const PciFacts& card) {
+    const std::string bind = fmt::format("sudo dpdk-devbind.py --bind=vfio-pci {}", card.address);
+    if (card.driver == "vfio-pci") return ok("driver", card.address + " has vfio-pci");
+    if (card.driver == "uio_pci_generic" || card.driver == "igb_uio") {
+        return warn("driver",
+                    fmt::format("{} has {}, which lets the card write into any memory",
+                                card.address, card.driver),
+                    bind);
+    }
+    // These work with the kernel's driver.
+    if (card.driver == "mlx5_core" || card.driver == "mlx4_core" || card.driver == "mana") {
+        return ok("driver",
+                  fmt::format("{} has {}, as its DPDK driver wants it", card.address, card.driver));
+    }
+    if (card.driver.empty()) {
+        return fail("driver", card.address + " has no driver", bind);
+    }
+    const std::string down =
+        card.interfaces.empty()
+            ? ""
+            : fmt::format("sudo ip link set dev {} down && ", card.interfaces.front());
+    return fail("driver",
+                fmt::format("{} belongs to the kernel ({}{}{})", card.address, card.driver,
+                            card.interfaces.empty() ? "" : ", ", fmt::join(card.interfaces, " ")),
+                down + bind);
+}
+
+void judge_interface(const InterfaceFacts& interface, unsigned mtu, Findings& findings) {
+    const std::string& name = interface.name;
+    findings.push_back(ok("driver", interface.pci
+                                        ? fmt::format("the kernel's, for {}", *interface.pci)
+                                        : "the kernel's"));
+    if (!interface.is_up) {
+        findings.push_back(
+            fail("link", name + " is down", fmt::format("sudo ip link set dev {} up", name)));
+    } else if (!interface.has_carrier) {
+        findings.push_back(fail("link", name + " has no carrier",
+                                "plug the cable in, and look at the switch's port"));
+    } else {
+        findings.push_back(ok("link", name + " is up"));
+    }
+    if (interface.mtu < mtu) {
+        findings.push_back(fail(
+            "mtu", fmt::format("{} carries {} octets, {} are wanted", name, interface.mtu, mtu),
+            fmt::format("sudo ip link set dev {} mtu {}", name, mtu)));
+    } else {
+        findings.push_back(ok("mtu", fmt::format("{} (wanted: {})", interface.mtu, mtu)));
+    }
+    if (interface.has_ipv4) {
+        findings.push_back(warn("kernel",
+                                name + " has an address of the kernel's, which answers beside "
+                                       "joinleaf",
+                                fmt::format("sudo ip address flush dev {}", name)));
+    } else if (interface.has_ipv6) {
+        findings.push_back(
+            warn("kernel", "the kernel speaks IPv6 on " + name + ", and the port hears it",
+                 fmt::format("sudo sysctl -w net.ipv6.conf.{}.disable_ipv6=1", name)));
+    } else {
+        findings.push_back(ok("kernel", "it keeps quiet on " + name));
+    }
+}
+
+Finding judge_link(const PortStatus& port) {
+    if (port.link_up) {
+        return ok("link", fmt::format("up, {} with {}", port.mac.to_string(), port.driver));
+    }
+    return fail("link", "the port has no link",
+                "plug the cable in, or set the interface and its peer up");
+}
+
+Finding judge_querier(const Heard& heard) {
+    const QuerierStatus& querier = heard.after.querier;
+    if (querier.heard) {
+        const auto text =
+            fmt::format("{} asks, IGMPv{}", querier.address.to_string(), unsigned{querier.version});
+        if (querier.version < 3) {
+            return warn("querier", text + ": sources are filtered by this host alone",
+                        "configure IGMPv3 on the querier (on a Linux bridge: sudo ip link set dev "
+                        "BRIDGE type bridge mcast_igmp_version 3)");
+        }
+        return ok("querier", text);
+    }
+    const auto text = fmt::format("no IGMP query in {} s", heard.listened.count());
+    if (heard.listened < kQuerierWait) {
+        return skip("querier", text + "; one comes every 125 s",
+                    fmt::format("listen longer: --querier-wait {}", kQuerierWait.count()));
+    }
+    return warn("querier",
+                text + ": a switch that snoops will forget the groups after some minutes",
+                "configure a querier on the switch or the router (on a Linux bridge: sudo ip link "
+                "set dev BRIDGE type bridge mcast_snooping 1 mcast_querier 1)");
+}
+
+std::uint64_t strangers(const Heard& heard) {
+    const auto count = [&](DropReason reason) {
+        const auto i = static_cast<std::size_t>(reason);
+        return heard.after.counters.drops[i] - heard.before.counters.drops[i];
+    };
+    return count(DropReason::other_mac) + count(DropReason::no_subscriber) +
+           count(DropReason::other_address);
+}
+
+Finding judge_filter(const Heard& heard) {
+    const auto mode = heard.after.filter_mode;
+    const std::uint64_t came = strangers(heard);
+    const std::string seen = fmt::format("{}; {} frames for others came in {} s", name(mode), came,
+                                         heard.listened.count());
+    const bool exact =
+        mode == MulticastFilterMode::exact_list || mode == MulticastFilterMode::mac_table;
+    if (exact && came == 0) return ok("filter", seen);
+    if (exact) {
+        return warn("filter", seen + ": it lets more through than it was told",
+                    "the worker sorts, at some ns a frame; let the switch snoop IGMP so that less "
+                    "comes");
+    }
+    if (came == 0) return ok("filter", seen + "; the worker would sort them");
+    return warn("filter", seen + ": the worker sorts, at some ns a frame",
+                "let the switch snoop IGMP so that less comes, or take a NIC that filters");
+}
+
+}  // namespace
+
+Findings judge_port(const PortFacts& port) {
+    Findings findings;
+    const controlplane::PortSpec& spec = port.spec;
+    if (spec.kind == PortKind::pci) {
+        findings.push_back(port.pci ? judge_card(*port.pci)
+                                    : fail("driver", spec.text + ": there is no such card",
+                                           "dpdk-devbind.py --status-dev net lists the cards"));
+    } else if (spec.is_kernel_interface()) {
+        if (port.interface) {
+            judge_interface(*port.interface, port.mtu, findings);
+        } else {
+            findings.push_back(fail("driver", spec.name + ": there is no such interface",
+                                    "ip -brief link lists them"));
+        }
+    }
+    return findings;
+}
+
+Findings judge_heard(const Heard& heard) {
+    return {judge_link(heard.after), judge_querier(heard), judge_filter(heard)};
+}
+
+}  // namespace joinleaf::app::doctor
