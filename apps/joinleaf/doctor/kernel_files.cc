@@ -24,6 +24,12 @@ std::optional<std::uint64_t> number_in(const fs::path& path) {
     return parse_number<std::uint64_t>(first_word(path));
 }
 
+std::optional<unsigned> hexadecimal_in(const fs::path& path) {
+    const std::string word = first_word(path);
+    if (!word.starts_with("0x")) return std::nullopt;
+    return parse_number<unsigned>(std::string_view(word).substr(2), 16);
+}
+
 std::optional<std::uint64_t> number_behind(std::string_view name, std::string_view prefix,
                                            std::string_view suffix) {
     if (!name.starts_with(prefix) || !name.ends_with(suffix)) return std::nullopt;

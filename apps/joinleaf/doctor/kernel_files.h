@@ -26,6 +26,8 @@ std::optional<Number> parse_number(std::string_view text, int base = 10) {
 
 /// The number that stands alone in a file.
 [[nodiscard]] std::optional<std::uint64_t> number_in(const std::filesystem::path& path);
+/// The same, written as in 0x1003.
+[[nodiscard]] std::optional<unsigned> hexadecimal_in(const std::filesystem::path& path);
 /// The number behind `prefix` in a name, as in node0; `suffix` follows it.
 [[nodiscard]] std::optional<std::uint64_t> number_behind(std::string_view name,
                                                          std::string_view prefix,

@@ -8,15 +8,6 @@
 
 namespace joinleaf::app::doctor {
 
-/// A card on the PCI bus.
-struct PciFacts {
-    std::string address;
-    std::string driver;  ///< that has it; empty: none
-    std::optional<unsigned> node;
-    std::optional<unsigned> iommu_group;
-    std::vector<std::string> interfaces;  ///< of the kernel, while its driver has the card
-};
-
 /// A kernel interface.
 struct InterfaceFacts {
     std::string name;
@@ -27,11 +18,25 @@ struct InterfaceFacts {
     std::optional<unsigned> node;
     bool has_ipv4 = false;
     bool has_ipv6 = false;  ///< IPv6 is not switched off on it
+    // By itself, or by what is above it: a VLAN, a bond, a bridge.
+    bool has_default_route = false;
+    bool is_addressed = false;  ///< others than its neighbours can send to this machine by it
+};
+
+/// A device on the PCI bus.
+struct PciFacts {
+    std::string address;
+    std::optional<unsigned> device_class;  ///< class, subclass and interface, as in 0x020000
+    std::string driver;                    ///< that has it; empty: none
+    std::optional<unsigned> node;
+    std::optional<unsigned> iommu_group;
+    std::vector<InterfaceFacts> interfaces;  ///< of the kernel, while its driver has the card
 };
 
 // Both read below `root`, "/" but in tests; what is not there is as if it said nothing. Addresses
 // are those of this process's network namespace.
-/// None: there is no such card.
+
+/// None: there is no such device.
 [[nodiscard]] std::optional<PciFacts> look_at_pci(const std::string& address,
                                                   const std::filesystem::path& root = "/");
 /// None: there is no such interface.

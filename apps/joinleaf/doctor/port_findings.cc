@@ -1,16 +1,68 @@
 // What the doctor says of a port: as the kernel tells of it, and as it was seen at work.
 #include <apps/joinleaf/doctor/findings.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 namespace joinleaf::app::doctor {
 namespace {
 
 using controlplane::PortKind;
 
+constexpr unsigned kNetworkClass = 0x02;
+
+/// A class of the PCI bus, by its first octet.
+std::string_view name_of_class(unsigned device_class) {
+    constexpr std::array<std::string_view, 0x13> kNames{"device of no class",
+                                                        "mass storage controller",
+                                                        "network controller",
+                                                        "display controller",
+                                                        "multimedia device",
+                                                        "memory controller",
+                                                        "bridge",
+                                                        "communication controller",
+                                                        "system peripheral",
+                                                        "input device",
+                                                        "docking station",
+                                                        "processor",
+                                                        "serial bus controller",
+                                                        "wireless controller",
+                                                        "intelligent I/O controller",
+                                                        "satellite controller",
+                                                        "encryption controller",
+                                                        "signal processing controller",
+                                                        "processing accelerator"};
+    return device_class < kNames.size() ? kNames[device_class] : "device of another class";
+}
+
+/// `cure` takes interfaces from the kernel: whoever is here by them is cut off.
+std::string with_care(const std::vector<InterfaceFacts>& interfaces, std::string cure) {
+    const auto way_in = std::ranges::find_if(interfaces, [](const InterfaceFacts& interface) {
+        return interface.has_default_route || interface.is_addressed;
+    });
+    if (way_in == interfaces.end()) return cure;
+    return fmt::format(
+        "{} {}, and may be the only way in to this machine; once there is another: {}",
+        way_in->name,
+        way_in->has_default_route ? "carries the default route" : "is up with an address", cure);
+}
+
+Finding judge_class(const PciFacts& device) {
+    if (!device.device_class) {
+        return fail("driver", device.address + " does not say that it is a network card",
+                    "dpdk-devbind.py --status-dev net lists the cards");
+    }
+    return fail("driver",
+                fmt::format("{} is no network card but a {} (PCI class {:04x}{}{})", device.address,
+                            name_of_class(*device.device_class >> 16), *device.device_class >> 8,
+                            device.driver.empty() ? "" : ", ", device.driver),
+                "dpdk-devbind.py --status-dev net lists the cards");
+}
+
 Finding judge_card(const PciFacts& card) {
+    if (card.device_class.value_or(0) >> 16 != kNetworkClass) return judge_class(card);
     const std::string bind = fmt::format("sudo dpdk-devbind.py --bind=vfio-pci {}", card.address);
     if (card.driver == "vfio-pci") return ok("driver", card.address + " has vfio-pci");
     if (card.driver == "uio_pci_generic" || card.driver == "igb_uio") {
@@ -27,14 +79,15 @@ Finding judge_card(const PciFacts& card) {
     if (card.driver.empty()) {
         return fail("driver", card.address + " has no driver", bind);
     }
-    const std::string down =
-        card.interfaces.empty()
-            ? ""
-            : fmt::format("sudo ip link set dev {} down && ", card.interfaces.front());
+    std::string names;
+    std::string down;
+    for (const auto& interface : card.interfaces) {
+        names += fmt::format("{}{}", names.empty() ? ", " : " ", interface.name);
+        down += fmt::format("sudo ip link set dev {} down && ", interface.name);
+    }
     return fail("driver",
-                fmt::format("{} belongs to the kernel ({}{}{})", card.address, card.driver,
-                            card.interfaces.empty() ? "" : ", ", fmt::join(card.interfaces, " ")),
-                down + bind);
+                fmt::format("{} belongs to the kernel ({}{})", card.address, card.driver, names),
+                with_care(card.interfaces, down + bind));
 }
 
 void judge_interface(const InterfaceFacts& interface, unsigned mtu, Findings& findings) {
@@ -59,14 +112,16 @@ void judge_interface(const InterfaceFacts& interface, unsigned mtu, Findings& fi
         findings.push_back(ok("mtu", fmt::format("{} (wanted: {})", interface.mtu, mtu)));
     }
     if (interface.has_ipv4) {
-        findings.push_back(warn("kernel",
-                                name + " has an address of the kernel's, which answers beside "
-                                       "joinleaf",
-                                fmt::format("sudo ip address flush dev {}", name)));
+        findings.push_back(
+            warn("kernel",
+                 name + " has an address of the kernel's, which answers beside "
+                        "joinleaf",
+                 with_care({interface}, fmt::format("sudo ip address flush dev {}", name))));
     } else if (interface.has_ipv6) {
         findings.push_back(
             warn("kernel", "the kernel speaks IPv6 on " + name + ", and the port hears it",
-                 fmt::format("sudo sysctl -w net.ipv6.conf.{}.disable_ipv6=1", name)));
+                 with_care({interface},
+                           fmt::format("sudo sysctl -w net.ipv6.conf.{}.disable_ipv6=1", name))));
     } else {
         findings.push_back(ok("kernel", "it keeps quiet on " + name));
     }

@@ -15,9 +15,13 @@ namespace {
 using namespace std::chrono_literals;
 using controlplane::PortKind;
 using testing::ElementsAre;
+using testing::EndsWith;
+using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
+using testing::StartsWith;
 
 namespace fs = std::filesystem;
 
@@ -64,7 +68,10 @@ HostFacts good_host() {
 
 PortFacts card(std::string driver) {
     return {.spec = {.kind = PortKind::pci, .text = "0000:03:00.0"},
-            .pci = PciFacts{.address = "0000:03:00.0", .driver = std::move(driver), .node = 0}};
+            .pci = PciFacts{.address = "0000:03:00.0",
+                            .device_class = 0x020000,
+                            .driver = std::move(driver),
+                            .node = 0}};
 }
 
 PortFacts interface(InterfaceFacts facts) {
@@ -150,13 +157,36 @@ TEST(PciFacts, AreWhatTheBusTells) {
     tree.link(device / "driver", "../../../../bus/pci/drivers/ice");
     tree.link(device / "iommu_group", "../../../../kernel/iommu_groups/12");
     tree.file(device / "numa_node", "1\n");
+    tree.file(device / "class", "0x020000\n");
     tree.file(device / "net/eth7/mtu", "1500\n");
     const auto found = look_at_pci("0000:03:00.0", tree.root());
     ASSERT_TRUE(found);
+    EXPECT_EQ(found->device_class, 0x020000u);
     EXPECT_EQ(found->driver, "ice");
     EXPECT_EQ(found->node, 1u);
     EXPECT_EQ(found->iommu_group, 12u);
-    EXPECT_THAT(found->interfaces, ElementsAre("eth7"));
+    EXPECT_THAT(found->interfaces, ElementsAre(Field(&InterfaceFacts::name, "eth7")));
+}
+
+/// A virtio card as the kernel shows it, with its interface below a device of the virtio bus.
+void add_virtio_card(const KernelTree& tree) {
+    const fs::path device = "sys/devices/pci0000:00/0000:00:03.0";
+    tree.file(device / "class", "0x020000\n");
+    tree.file(device / "numa_node", "1\n");
+    tree.file(device / "virtio2/net/eth0/flags", "0x1003\n");
+    tree.link(device / "virtio2/net/eth0/device", "../../../virtio2");
+    tree.link("sys/bus/pci/devices/0000:00:03.0", "../../../devices/pci0000:00/0000:00:03.0");
+    tree.link("sys/class/net/eth0", "../../devices/pci0000:00/0000:00:03.0/virtio2/net/eth0");
+}
+
+TEST(PciFacts, AVirtioCardHasItsInterfaceBelowItsVirtioDevice) {
+    const KernelTree tree;
+    add_virtio_card(tree);
+    const auto found = look_at_pci("0000:00:03.0", tree.root());
+    ASSERT_TRUE(found);
+    ASSERT_THAT(found->interfaces, ElementsAre(Field(&InterfaceFacts::name, "eth0")));
+    EXPECT_TRUE(found->interfaces.front().is_up);
+    EXPECT_EQ(found->interfaces.front().pci, "0000:00:03.0");
 }
 
 TEST(PciFacts, ABoardThatNamesNoNodeHasNone) {
@@ -184,6 +214,30 @@ TEST(InterfaceFacts, AreWhatTheKernelTells) {
     EXPECT_EQ(found->pci, "0000:03:00.0");
     EXPECT_TRUE(found->has_ipv6);
     EXPECT_FALSE(found->has_ipv4);
+}
+
+TEST(InterfaceFacts, TheDefaultRouteIsThatOfTheInterfaceOrOfWhatIsAboveIt) {
+    const std::string head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n";
+    const std::string near = "\t0002000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\n";
+    const std::string anywhere = "\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\n";
+    const std::string zeros(32, '0');
+    const std::string anywhere6 =
+        zeros + " 00 " + zeros + " 00 " + zeros + " 00000400 00000001 00000000 00000003 ";
+    const auto carries = [&](const std::string& routes, const std::string& routes6) {
+        const KernelTree tree;
+        tree.file("sys/class/net/eth7/flags", "0x1003\n");
+        tree.file("sys/class/net/eth7/upper_bond0", "");
+        tree.file("sys/class/net/bond0/upper_bond0.100", "");
+        tree.file("sys/class/net/bond0/lower_eth7", "");
+        tree.file("proc/net/route", head + routes);
+        tree.file("proc/net/ipv6_route", routes6);
+        return look_at_interface("eth7", tree.root())->has_default_route;
+    };
+    EXPECT_FALSE(carries("eth7" + near, ""));
+    EXPECT_FALSE(carries("eth8" + anywhere, anywhere6 + "lo\n"));
+    EXPECT_TRUE(carries("eth8" + near + "eth7" + anywhere, ""));
+    EXPECT_TRUE(carries("bond0.100" + anywhere, ""));
+    EXPECT_TRUE(carries("", anywhere6 + "eth7\n"));
 }
 
 TEST(Doctor, AGoodHostIsInOrder) {
@@ -273,7 +327,7 @@ TEST(Doctor, ACardMustHaveADriverThatDpdkWorksWith) {
     EXPECT_EQ(of(card("igb_uio")).level, Level::warn);
     EXPECT_EQ(of(card("")).level, Level::fail);
     PortFacts kernels = card("ice");
-    kernels.pci->interfaces = {"eth7"};
+    kernels.pci->interfaces = {{.name = "eth7"}};
     EXPECT_EQ(of(kernels).level, Level::fail);
     EXPECT_EQ(of(kernels).cure,
               "sudo ip link set dev eth7 down && sudo dpdk-devbind.py --bind=vfio-pci "
@@ -281,6 +335,53 @@ TEST(Doctor, ACardMustHaveADriverThatDpdkWorksWith) {
     PortFacts missing = card("");
     missing.pci.reset();
     EXPECT_EQ(of(missing).level, Level::fail);
+}
+
+TEST(Doctor, WhatIsNoNetworkCardIsLeftToWhomItBelongs) {
+    for (const auto* driver : {"virtio-pci", "vfio-pci", ""}) {
+        PortFacts disk = card(driver);
+        disk.pci->device_class = 0x018000;
+        const Finding finding = judge_port(disk).at(0);
+        EXPECT_EQ(finding.level, Level::fail) << driver;
+        EXPECT_THAT(finding.text, HasSubstr("mass storage controller (PCI class 0180"));
+        EXPECT_THAT(finding.cure, Not(HasSubstr("bind="))) << driver;
+    }
+    PortFacts unknown = card("");
+    unknown.pci->device_class.reset();
+    EXPECT_EQ(judge_port(unknown).at(0).level, Level::fail);
+    EXPECT_THAT(judge_port(unknown).at(0).cure, Not(HasSubstr("bind=")));
+    unknown.pci->device_class = 0xff0000;
+    EXPECT_THAT(judge_port(unknown).at(0).text, HasSubstr("device of another class"));
+}
+
+TEST(Doctor, ACureThatTakesAnInterfaceAwayWarnsWhoMayBeHereByIt) {
+    const auto of_card = [](InterfaceFacts facts) {
+        PortFacts port = card("virtio-pci");
+        port.pci->interfaces = {{.name = "eth6"}, std::move(facts)};
+        return judge_port(port).at(0);
+    };
+    EXPECT_THAT(of_card({.name = "eth7"}).cure, StartsWith("sudo ip link set dev eth6 down && sudo "
+                                                           "ip link set dev eth7 down && sudo "));
+    for (const auto& facts : {InterfaceFacts{.name = "eth7", .has_default_route = true},
+                              InterfaceFacts{.name = "eth7", .is_addressed = true}}) {
+        EXPECT_THAT(of_card(facts).text, HasSubstr("(virtio-pci, eth6 eth7)"));
+        EXPECT_THAT(of_card(facts).cure, StartsWith("eth7 "));
+        EXPECT_THAT(of_card(facts).cure, HasSubstr("the only way in to this machine"));
+        EXPECT_THAT(of_card(facts).cure, EndsWith("--bind=vfio-pci 0000:03:00.0"));
+    }
+
+    const auto of_interface = [](void (*change)(InterfaceFacts&)) {
+        InterfaceFacts facts = good_interface();
+        change(facts);
+        return about(judge_port(interface(facts)), "kernel").cure;
+    };
+    const auto flush = of_interface([](auto& eth) { eth.has_ipv4 = eth.is_addressed = true; });
+    EXPECT_THAT(flush, HasSubstr("the only way in to this machine"));
+    EXPECT_THAT(flush, EndsWith("sudo ip address flush dev eth1"));
+    EXPECT_THAT(of_interface([](auto& eth) { eth.has_ipv6 = eth.has_default_route = true; }),
+                StartsWith("eth1 carries the default route"));
+    EXPECT_EQ(of_interface([](auto& eth) { eth.has_ipv4 = true; }),
+              "sudo ip address flush dev eth1");
 }
 
 TEST(Doctor, AnInterfaceMustBeUpAndWideEnoughAndQuiet) {
