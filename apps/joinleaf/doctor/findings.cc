@@ -18,13 +18,18 @@ constexpr std::uint64_t kWantedOctets = 256 * kMebi;
 bool is_card(const PortFacts* port) { return port != nullptr && port->spec.kind == PortKind::pci; }
 bool may_be_card(const PortFacts* port) { return port == nullptr || is_card(port); }
 
-std::string get_hugepages(std::optional<unsigned> node) {
-    constexpr auto kPages = kWantedOctets / (2 * kMebi);
-    return node ? fmt::format(
-                      "echo {} | sudo tee /sys/devices/system/node/node{}/hugepages/"
-                      "hugepages-2048kB/nr_hugepages",
-                      kPages, *node)
-                : fmt::format("sudo sysctl -w vm.nr_hugepages={}", kPages);
+/// Has the kernel keep so many octets of hugepages more. What is there may be in use, by us or by
+/// others, so the pool never becomes smaller.
+std::string get_hugepages(const HostFacts& host, std::optional<unsigned> node,
+                          std::uint64_t missing) {
+    constexpr std::uint64_t kPage = 2 * kMebi;
+    std::uint64_t pages = (missing + kPage - 1) / kPage;
+    for (const auto& pool : host.hugepages) {
+        if (pool.page_octets == kPage && (!node || pool.node == *node)) pages += pool.total;
+    }
+    return fmt::format(
+        "echo {} | sudo tee /sys/{}/hugepages/hugepages-2048kB/nr_hugepages", pages,
+        node ? fmt::format("devices/system/node/node{}", *node) : std::string("kernel/mm"));
 }
 
 Finding judge_hugepages(const HostFacts& host, const PortFacts* port) {
@@ -40,13 +45,13 @@ Finding judge_hugepages(const HostFacts& host, const PortFacts* port) {
     if (total == 0) {
         return warn("hugepages",
                     fmt::format("none{}: joinleaf runs with small pages, slower", where),
-                    get_hugepages(node));
+                    get_hugepages(host, node, kWantedOctets));
     }
     if (free < kWantedOctets) {
         return warn("hugepages",
                     fmt::format("{} MiB of {} MiB are free{}; a port takes about {} MiB",
                                 free / kMebi, total / kMebi, where, kWantedOctets / kMebi),
-                    "end what holds them, or " + get_hugepages(node));
+                    "end what holds them, or " + get_hugepages(host, node, kWantedOctets - free));
     }
     if (!host.hugetlbfs && !host.privileges.ipc_lock) {
         return warn("hugepages", "they are there, but no hugetlbfs is mounted to take them by",
@@ -123,11 +128,29 @@ Finding judge_clock(const HostFacts& host) {
                     "on a virtual machine pass the host's CPU flags through (host-passthrough, "
                     "invtsc)");
     }
-    return warn("clock",
-                fmt::format("the kernel uses {} in place of tsc",
-                            host.clock_source.empty() ? "nothing known" : host.clock_source),
-                "echo tsc | sudo tee "
-                "/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    const std::string uses = fmt::format(
+        "the kernel uses {}", host.clock_source.empty() ? "nothing known" : host.clock_source);
+    const auto& offered = host.offered_clock_sources;
+    if (std::ranges::find(offered, "tsc") != offered.end()) {
+        return warn("clock", uses + " in place of tsc",
+                    "echo tsc | sudo tee "
+                    "/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    }
+    const std::string distrusts =
+        uses +
+        ", and does not offer tsc: it does not trust it, while joinleaf's workers read it; "
+        "time stamps and rates may be off";
+    if (!host.word_against_tsc.empty()) {
+        return warn("clock",
+                    fmt::format("{} ({} on its command line)", distrusts, host.word_against_tsc),
+                    fmt::format("take {} off the kernel's command line, unless it is there for a "
+                                "reason",
+                                host.word_against_tsc));
+    }
+    return warn("clock", distrusts,
+                "sudo dmesg | grep -i tsc tells why; on a virtual machine let the hypervisor offer "
+                "an even one (invtsc), or, where it is known to be even, add tsc=reliable to the "
+                "kernel's command line");
 }
 
 }  // namespace

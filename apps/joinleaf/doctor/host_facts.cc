@@ -85,9 +85,13 @@ std::vector<std::vector<unsigned>> siblings(const fs::path& cpu_folder) {
     return cores;
 }
 
-bool has_words(const std::string& text, std::initializer_list<std::string_view> words) {
+std::vector<std::string> words_of(const std::string& text) {
     std::istringstream stream(text);
-    const std::vector<std::string> all{std::istream_iterator<std::string>(stream), {}};
+    return {std::istream_iterator<std::string>(stream), {}};
+}
+
+bool has_words(const std::string& text, std::initializer_list<std::string_view> words) {
+    const std::vector<std::string> all = words_of(text);
     return std::all_of(words.begin(), words.end(), [&](std::string_view word) {
         return std::find(all.begin(), all.end(), word) != all.end();
     });
@@ -141,6 +145,11 @@ HostFacts look_at_host(const fs::path& root) {
     facts.vfio_without_iommu = without == "Y" || without == "1";
     facts.clock_source =
         first_word(root / "sys/devices/system/clocksource/clocksource0/current_clocksource");
+    facts.offered_clock_sources =
+        words_of(read(root / "sys/devices/system/clocksource/clocksource0/available_clocksource"));
+    for (const auto& word : words_of(read(root / "proc/cmdline"))) {
+        if (word == "notsc" || word == "tsc=unstable") facts.word_against_tsc = word;
+    }
     facts.tsc_is_invariant =
         has_words(read(root / "proc/cpuinfo"), {"constant_tsc", "nonstop_tsc"});
     return facts;

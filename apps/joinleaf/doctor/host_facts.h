@@ -39,6 +39,8 @@ struct HostFacts {
     std::vector<unsigned> tickless_cpus;
     std::vector<std::vector<unsigned>> siblings;  ///< CPUs that share a core, two or more each
     std::string clock_source;
+    std::vector<std::string> offered_clock_sources;  ///< that it could be
+    std::string word_against_tsc;  ///< of the kernel's command line, as notsc; empty: none
     bool tsc_is_invariant = false;
 };
 

@@ -63,6 +63,7 @@ HostFacts good_host() {
             .isolated_cpus = {2, 3},
             .tickless_cpus = {2, 3},
             .clock_source = "tsc",
+            .offered_clock_sources = {"tsc", "hpet"},
             .tsc_is_invariant = true};
 }
 
@@ -117,6 +118,9 @@ TEST(HostFacts, AreWhatTheKernelTells) {
     tree.file("sys/devices/system/cpu/cpu4/topology/thread_siblings_list", "0,4\n");
     tree.file("sys/devices/system/cpu/cpu1/topology/thread_siblings_list", "1\n");
     tree.file("sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n");
+    tree.file("sys/devices/system/clocksource/clocksource0/available_clocksource",
+              "hpet acpi_pm \n");
+    tree.file("proc/cmdline", "quiet tsc=reliable tsc=unstable console=ttyS0\n");
 
     const HostFacts host = look_at_host(tree.root());
     ASSERT_THAT(host.hugepages, SizeIs(2));
@@ -137,6 +141,8 @@ TEST(HostFacts, AreWhatTheKernelTells) {
     EXPECT_THAT(host.isolated_cpus, ElementsAre(2, 3));
     EXPECT_THAT(host.siblings, ElementsAre(ElementsAre(0, 4)));
     EXPECT_EQ(host.clock_source, "hpet");
+    EXPECT_THAT(host.offered_clock_sources, ElementsAre("hpet", "acpi_pm"));
+    EXPECT_EQ(host.word_against_tsc, "tsc=unstable");
     EXPECT_THAT(host.usable_cpus, Not(IsEmpty()));
 }
 
@@ -299,6 +305,41 @@ TEST(Doctor, EachThingThatIsAmissHasItsCure) {
         EXPECT_EQ(finding.level, one.level) << finding.text;
         EXPECT_THAT(finding.cure, HasSubstr(one.cure)) << finding.text;
     }
+}
+
+TEST(Doctor, ACureNeverMakesAPoolOfHugepagesSmaller) {
+    const auto cure = [](std::vector<HugepagePool> pools, const PortFacts* port) {
+        HostFacts host = good_host();
+        host.hugepages = std::move(pools);
+        return about(judge_host(host, port), "hugepages").cure;
+    };
+    const HugepagePool used{.node = 0, .page_octets = 2 * kMebi, .total = 512, .free = 3};
+    const HugepagePool other{.node = 1, .page_octets = 2 * kMebi, .total = 40, .free = 0};
+    const HugepagePool large{.node = 0, .page_octets = 1024 * kMebi, .total = 1, .free = 0};
+    const PortFacts port = card("vfio-pci");
+    EXPECT_EQ(cure({used, other, large}, &port),
+              "end what holds them, or echo 637 | sudo tee "
+              "/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages");
+    EXPECT_EQ(cure({used, other, large}, nullptr),
+              "end what holds them, or echo 677 | sudo tee "
+              "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+    EXPECT_EQ(cure({}, nullptr),
+              "echo 128 | sudo tee /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+}
+
+TEST(Doctor, AClockSourceThatTheKernelDoesNotOfferIsNoCure) {
+    HostFacts host = good_host();
+    host.clock_source = "kvm-clock";
+    host.offered_clock_sources = {"kvm-clock"};
+    const auto clock = [&] { return about(judge_host(host, nullptr), "clock"); };
+    EXPECT_EQ(clock().level, Level::warn);
+    EXPECT_THAT(clock().text, HasSubstr("kvm-clock, and does not offer tsc"));
+    EXPECT_THAT(clock().cure, Not(HasSubstr("current_clocksource")));
+    EXPECT_THAT(clock().cure, HasSubstr("tsc=reliable"));
+    host.word_against_tsc = "notsc";
+    EXPECT_THAT(clock().cure, StartsWith("take notsc off the kernel's command line"));
+    host.offered_clock_sources = {"kvm-clock", "tsc"};
+    EXPECT_THAT(clock().cure, StartsWith("echo tsc | sudo tee "));
 }
 
 TEST(Doctor, WhatAKernelInterfaceNeedsIsNotWhatACardNeeds) {
