@@ -80,25 +80,64 @@ Finding judge_vfio(const HostFacts& host, const PortFacts* port) {
                  "switch the IOMMU on in the firmware");
 }
 
+Finding judge_card_access(const HostFacts& host, const PortFacts& port) {
+    if (!port.pci || port.pci->driver != "vfio-pci") {
+        return skip("permissions", "who may open the card is not looked at: vfio-pci has it not",
+                    "bind it to vfio-pci, or have it opened with --address");
+    }
+    const PciFacts& card = *port.pci;
+    if (card.vfio_file.empty()) {
+        return fail("permissions",
+                    fmt::format("vfio-pci has {}, and nothing in /dev/vfio opens it", card.address),
+                    "give the container, or whatever hides it, /dev/vfio");
+    }
+    if (card.vfio_file.find("noiommu") != std::string::npos && !host.privileges.sys_rawio) {
+        return fail(
+            "permissions",
+            fmt::format("{} is without IOMMU, and opens for CAP_SYS_RAWIO alone", card.vfio_file),
+            "run it as root, or switch the IOMMU on in the firmware");
+    }
+    if (!card.may_open_vfio_file) {
+        return fail(
+            "permissions",
+            fmt::format("{}, which opens {}, is not for this user", card.vfio_file, card.address),
+            fmt::format("sudo chown \"$USER\" {} (until it is bound again; joinleaf's rule "
+                        "for udev gives it to the group joinleaf for good)",
+                        card.vfio_file));
+    }
+    return ok("permissions", fmt::format("this user may open {}", card.vfio_file));
+}
+
+/// Of a kernel interface.
 Finding judge_privileges(const HostFacts& host, const PortFacts* port) {
     std::vector<std::string_view> missing;
     const Privileges& has = host.privileges;
-    const auto kind = port != nullptr ? port->spec.kind : PortKind::interface;
-    if ((kind == PortKind::interface) && !has.net_raw) missing.emplace_back("cap_net_raw");
-    if (kind == PortKind::xdp) {
-        if (!has.net_admin) missing.emplace_back("cap_net_admin");
-        if (!has.net_raw) missing.emplace_back("cap_net_raw");
-        if (!has.bpf) missing.emplace_back("cap_bpf");
-    }
+    const bool xdp = port != nullptr && port->spec.kind == PortKind::xdp;
+    if (xdp && !has.net_admin) missing.emplace_back("cap_net_admin");
+    if (!has.net_raw) missing.emplace_back("cap_net_raw");
+    if (xdp && !has.bpf) missing.emplace_back("cap_bpf");
     if (missing.empty()) {
-        return ok("permissions", kind == PortKind::interface ? "CAP_NET_RAW is there, for kernel "
-                                                               "interfaces"
-                                                             : "nothing is missing");
+        return ok("permissions", xdp ? "CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF are there"
+                                     : "CAP_NET_RAW is there, for kernel interfaces");
     }
     const auto all = fmt::format("{}", fmt::join(missing, ","));
     return (port != nullptr ? fail : warn)(
         "permissions", fmt::format("without {} a kernel interface cannot be opened", all),
         fmt::format("run it as root, or: sudo setcap {}+ep \"$(command -v joinleaf)\"", all));
+}
+
+Finding judge_permissions(const HostFacts& host, const PortFacts* port) {
+    if (port == nullptr || port->spec.is_kernel_interface()) return judge_privileges(host, port);
+    switch (port->spec.kind) {
+        case PortKind::pci:
+            return judge_card_access(host, *port);
+        case PortKind::null:
+        case PortKind::ring:
+            return ok("permissions", "a port of this kind needs none");
+        default:
+            return skip("permissions", "what a port of this kind needs is not looked at",
+                        "have it opened with --address");
+    }
 }
 
 Finding judge_memlock(const HostFacts& host, const PortFacts* port) {
@@ -180,13 +219,14 @@ std::optional<unsigned> node_of(const PortFacts* port) {
     return port->interface ? port->interface->node : std::nullopt;
 }
 
-Findings judge_host(const HostFacts& host, const PortFacts* port) {
+Findings judge_host(const HostFacts& host, const PortFacts* port,
+                    const std::vector<unsigned>& chosen_cpus) {
     return {judge_hugepages(host, port),
             judge_vfio(host, port),
-            judge_privileges(host, port),
+            judge_permissions(host, port),
             judge_memlock(host, port),
-            judge_cpus(host),
-            judge_numa(host, port),
+            judge_cpus(host, chosen_cpus),
+            judge_numa(host, port, chosen_cpus),
             judge_clock(host)};
 }
 

@@ -8,6 +8,7 @@
 #include <joinleaf/status.h>
 #include <chrono>
 #include <optional>
+#include <vector>
 
 namespace joinleaf::app::doctor {
 
@@ -23,8 +24,10 @@ struct PortFacts {
 [[nodiscard]] std::optional<unsigned> node_of(const PortFacts* port);
 
 /// The host alone: hugepages, vfio, privileges, locked memory, CPUs, NUMA, clock. `port`: what it
-/// is for; without one all kinds of ports are thought of.
-[[nodiscard]] Findings judge_host(const HostFacts& host, const PortFacts* port);
+/// is for; without one all kinds of ports are thought of. `chosen_cpus`: those of --cpu; empty: the
+/// runtime chooses.
+[[nodiscard]] Findings judge_host(const HostFacts& host, const PortFacts* port,
+                                  const std::vector<unsigned>& chosen_cpus = {});
 /// The port as the kernel tells of it: its driver, its link, its MTU, who else uses it.
 [[nodiscard]] Findings judge_port(const PortFacts& port);
 

@@ -31,6 +31,17 @@ std::vector<HugepagePool> hugepages(const fs::path& root) {
     return pools;
 }
 
+std::vector<NumaNode> nodes(const fs::path& root) {
+    std::vector<NumaNode> found;
+    for (const auto& node : entries(root / "sys/devices/system/node")) {
+        const auto number = number_behind(node.filename().string(), "node");
+        if (!number) continue;
+        found.push_back({.number = static_cast<unsigned>(*number),
+                         .cpus = parse_cpu_list(first_word(node / "cpulist"))});
+    }
+    return found;
+}
+
 std::optional<std::string> hugetlbfs(const fs::path& root) {
     std::istringstream mounts(read(root / "proc/mounts"));
     for (std::string line; std::getline(mounts, line);) {
@@ -54,6 +65,7 @@ Privileges privileges(const fs::path& root) {
         found.net_raw = has(CAP_NET_RAW);
         found.ipc_lock = has(CAP_IPC_LOCK);
         found.bpf = has(CAP_BPF) || has(CAP_SYS_ADMIN);
+        found.sys_rawio = has(CAP_SYS_RAWIO);
     }
     rlimit limit{};
     if (::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
@@ -132,6 +144,7 @@ HostFacts look_at_host(const fs::path& root) {
     const fs::path cpus = root / "sys/devices/system/cpu";
     std::error_code ignored;
     HostFacts facts{.hugepages = hugepages(root),
+                    .nodes = nodes(root),
                     .hugetlbfs = hugetlbfs(root),
                     .vfio_pci = fs::exists(root / "sys/bus/pci/drivers/vfio-pci", ignored),
                     .iommu = !entries(root / "sys/kernel/iommu_groups").empty(),

@@ -18,17 +18,25 @@ struct HugepagePool {
     std::uint64_t free = 0;
 };
 
+/// CPUs that share memory.
+struct NumaNode {
+    unsigned number = 0;
+    std::vector<unsigned> cpus;
+};
+
 /// What a process may do that others may not.
 struct Privileges {
     bool net_admin = false;
     bool net_raw = false;
     bool ipc_lock = false;
     bool bpf = false;
+    bool sys_rawio = false;
     std::optional<std::uint64_t> memlock_octets;  ///< none: no limit
 };
 
 struct HostFacts {
     std::vector<HugepagePool> hugepages;
+    std::vector<NumaNode> nodes;
     std::optional<std::string> hugetlbfs;  ///< where it is mounted
     bool vfio_pci = false;                 ///< the module is there
     bool iommu = false;                    ///< devices are behind one

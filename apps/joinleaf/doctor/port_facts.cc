@@ -1,8 +1,11 @@
 #include <apps/joinleaf/doctor/kernel_files.h>
 #include <apps/joinleaf/doctor/port_facts.h>
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <iterator>
@@ -34,6 +37,19 @@ std::optional<std::string> card_behind(const fs::path& root, const fs::path& dev
     const auto above = fs::canonical(device, failed).parent_path().filename().string();
     if (failed || above.empty() || !is_device(root, above)) return std::nullopt;
     return above;
+}
+
+void look_at_vfio_file(const fs::path& root, PciFacts& facts) {
+    if (!facts.iommu_group) return;
+    // The latter is that of a group which vfio made up, for want of an IOMMU.
+    for (const auto* const prefix : {"", "noiommu-"}) {
+        const std::string file = fmt::format("dev/vfio/{}{}", prefix, *facts.iommu_group);
+        std::error_code failed;
+        if (!fs::exists(root / file, failed)) continue;
+        facts.vfio_file = "/" + file;
+        facts.may_open_vfio_file =
+            ::faccessat(AT_FDCWD, (root / file).c_str(), R_OK | W_OK, AT_EACCESS) == 0;
+    }
 }
 
 std::vector<InterfaceFacts> interfaces_of(const fs::path& root, const fs::path& device) {
@@ -119,6 +135,7 @@ std::optional<PciFacts> look_at_pci(const std::string& address, const fs::path& 
     if (const auto group = target_name(device / "iommu_group")) {
         facts.iommu_group = parse_number<unsigned>(*group);
     }
+    look_at_vfio_file(root, facts);
     facts.interfaces = interfaces_of(root, device);
     return facts;
 }

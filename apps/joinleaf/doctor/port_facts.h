@@ -30,6 +30,8 @@ struct PciFacts {
     std::string driver;                    ///< that has it; empty: none
     std::optional<unsigned> node;
     std::optional<unsigned> iommu_group;
+    std::string vfio_file;            ///< of the group, as /dev/vfio/12; empty: none is there
+    bool may_open_vfio_file = false;  ///< this process's user may
     std::vector<InterfaceFacts> interfaces;  ///< of the kernel, while its driver has the card
 };
 

@@ -158,17 +158,32 @@ Finding judge_querier(const Heard& heard) {
                 "set dev BRIDGE type bridge mcast_snooping 1 mcast_querier 1)");
 }
 
+/// How many were dropped for this meanwhile.
+std::uint64_t dropped(const Heard& heard, DropReason reason) {
+    const auto i = static_cast<std::size_t>(reason);
+    return heard.after.counters.drops[i] - heard.before.counters.drops[i];
+}
+
 std::uint64_t strangers(const Heard& heard) {
-    const auto count = [&](DropReason reason) {
-        const auto i = static_cast<std::size_t>(reason);
-        return heard.after.counters.drops[i] - heard.before.counters.drops[i];
-    };
-    return count(DropReason::other_mac) + count(DropReason::no_subscriber) +
-           count(DropReason::other_address);
+    return dropped(heard, DropReason::other_mac) + dropped(heard, DropReason::no_subscriber) +
+           dropped(heard, DropReason::other_address);
+}
+
+/// Frames of anybody else.
+std::uint64_t frames(const Heard& heard) {
+    return heard.after.counters.received - heard.before.counters.received -
+           dropped(heard, DropReason::own_echo);
 }
 
 Finding judge_filter(const Heard& heard) {
     const auto mode = heard.after.filter_mode;
+    if (frames(heard) == 0) {
+        return skip("filter",
+                    fmt::format("{}; nothing was heard in {} s, so nothing is proven", name(mode),
+                                heard.listened.count()),
+                    fmt::format("listen longer, while others send: --querier-wait {}",
+                                kQuerierWait.count()));
+    }
     const std::uint64_t came = strangers(heard);
     const std::string seen = fmt::format("{}; {} frames for others came in {} s", name(mode), came,
                                          heard.listened.count());

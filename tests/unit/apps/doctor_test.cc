@@ -4,6 +4,7 @@
 #include <apps/joinleaf/options.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -55,6 +56,7 @@ constexpr std::uint64_t kMebi = 1024 * 1024;
 
 HostFacts good_host() {
     return {.hugepages = {{.node = 0, .page_octets = 2 * kMebi, .total = 512, .free = 512}},
+            .nodes = {{.number = 0, .cpus = {0, 1, 2, 3}}},
             .hugetlbfs = "/dev/hugepages",
             .vfio_pci = true,
             .iommu = true,
@@ -72,7 +74,10 @@ PortFacts card(std::string driver) {
             .pci = PciFacts{.address = "0000:03:00.0",
                             .device_class = 0x020000,
                             .driver = std::move(driver),
-                            .node = 0}};
+                            .node = 0,
+                            .iommu_group = 12,
+                            .vfio_file = "/dev/vfio/12",
+                            .may_open_vfio_file = true}};
 }
 
 PortFacts interface(InterfaceFacts facts) {
@@ -107,6 +112,7 @@ TEST(HostFacts, AreWhatTheKernelTells) {
     tree.file(node / "nr_hugepages", "512\n");
     tree.file(node / "free_hugepages", "500\n");
     tree.file("sys/devices/system/node/node1/hugepages/hugepages-1048576kB/nr_hugepages", "2\n");
+    tree.file("sys/devices/system/node/node1/cpulist", "4-7\n");
     tree.file("proc/mounts", "proc /proc proc rw 0 0\nnone /mnt/huge hugetlbfs rw 0 0\n");
     tree.file("proc/self/status", "Name:\tx\nCapEff:\t0000000000003000\n");
     tree.file("proc/cpuinfo", "flags\t\t: fpu tsc constant_tsc rep_good nonstop_tsc\n");
@@ -130,6 +136,9 @@ TEST(HostFacts, AreWhatTheKernelTells) {
     EXPECT_EQ(host.hugepages[1].free, 500u);
     EXPECT_EQ(host.hugepages[0].page_octets, 1024 * kMebi);
     EXPECT_EQ(host.hugepages[0].free, 0u);
+    ASSERT_THAT(host.nodes, SizeIs(1));
+    EXPECT_EQ(host.nodes[0].number, 1u);
+    EXPECT_THAT(host.nodes[0].cpus, ElementsAre(4, 5, 6, 7));
     EXPECT_EQ(host.hugetlbfs, "/mnt/huge");
     EXPECT_TRUE(host.privileges.net_admin);
     EXPECT_TRUE(host.privileges.net_raw);
@@ -171,7 +180,24 @@ TEST(PciFacts, AreWhatTheBusTells) {
     EXPECT_EQ(found->driver, "ice");
     EXPECT_EQ(found->node, 1u);
     EXPECT_EQ(found->iommu_group, 12u);
+    EXPECT_EQ(found->vfio_file, "");
     EXPECT_THAT(found->interfaces, ElementsAre(Field(&InterfaceFacts::name, "eth7")));
+}
+
+TEST(PciFacts, TheFileOfAGroupIsForThoseWhoMayReadAndWriteIt) {
+    const KernelTree tree;
+    tree.link("sys/bus/pci/devices/0000:03:00.0/iommu_group", "../../../kernel/iommu_groups/12");
+    const auto look = [&] { return look_at_pci("0000:03:00.0", tree.root()).value(); };
+    tree.file("dev/vfio/noiommu-12", "");
+    EXPECT_EQ(look().vfio_file, "/dev/vfio/noiommu-12");
+    EXPECT_TRUE(look().may_open_vfio_file);
+    fs::remove(tree.root() / "dev/vfio/noiommu-12");
+    tree.file("dev/vfio/12", "");
+    EXPECT_EQ(look().vfio_file, "/dev/vfio/12");
+    EXPECT_TRUE(look().may_open_vfio_file);
+    fs::permissions(tree.root() / "dev/vfio/12", fs::perms::owner_read);
+    const bool is_root = ::geteuid() == 0;  // who may do anything
+    EXPECT_EQ(look().may_open_vfio_file, is_root);
 }
 
 /// A virtio card as the kernel shows it, with its interface below a device of the virtio bus.
@@ -361,6 +387,86 @@ TEST(Doctor, WhatAKernelInterfaceNeedsIsNotWhatACardNeeds) {
     EXPECT_EQ(about(of_xdp, "memlock").level, Level::fail);
 }
 
+TEST(Doctor, ACardIsForThoseWhoMayOpenItsGroup) {
+    HostFacts host = good_host();
+    const auto permissions = [&](const PortFacts& port) {
+        return about(judge_host(host, &port), "permissions");
+    };
+    PortFacts port = card("vfio-pci");
+    EXPECT_THAT(permissions(port).text, HasSubstr("/dev/vfio/12"));
+    port.pci->may_open_vfio_file = false;
+    EXPECT_EQ(permissions(port).level, Level::fail);
+    EXPECT_THAT(permissions(port).cure, HasSubstr("/dev/vfio/12"));
+    port.pci->vfio_file.clear();
+    EXPECT_EQ(permissions(port).level, Level::fail);
+
+    port = card("vfio-pci");
+    port.pci->vfio_file = "/dev/vfio/noiommu-12";
+    EXPECT_EQ(permissions(port).level, Level::fail);
+    EXPECT_THAT(permissions(port).cure, HasSubstr("as root"));
+    host.privileges.sys_rawio = true;
+    EXPECT_EQ(permissions(port).level, Level::ok);
+}
+
+TEST(Doctor, WhatIsNotLookedAtIsNotOk) {
+    const auto permissions = [](const PortFacts& port) {
+        return about(judge_host(good_host(), &port), "permissions").level;
+    };
+    EXPECT_EQ(permissions(card("ice")), Level::skip);
+    EXPECT_EQ(permissions(card("mlx5_core")), Level::skip);
+    EXPECT_EQ(permissions({.spec = {.kind = PortKind::memif}}), Level::skip);
+    EXPECT_EQ(permissions({.spec = {.kind = PortKind::devargs}}), Level::skip);
+    EXPECT_EQ(permissions({.spec = {.kind = PortKind::null}}), Level::ok);
+}
+
+TEST(Doctor, AWorkerBelongsOnTheNodeOfItsNic) {
+    HostFacts host = good_host();
+    host.usable_cpus = {0, 1, 2, 3, 4, 5, 6, 7};
+    host.isolated_cpus = host.tickless_cpus = {2, 3, 6};
+    host.nodes = {{.number = 0, .cpus = {0, 1, 2, 3}}, {.number = 1, .cpus = {4, 5, 6, 7}}};
+    PortFacts port = card("vfio-pci");
+    const auto numa = [&](const std::vector<unsigned>& chosen) {
+        return about(judge_host(host, &port, chosen), "numa");
+    };
+    EXPECT_EQ(numa({3, 2}).level, Level::ok);
+    EXPECT_EQ(numa({2, 6}).level, Level::warn);
+    EXPECT_THAT(numa({2, 6}).text, HasSubstr("on CPU 6"));
+    EXPECT_EQ(numa({}).level, Level::warn) << "the last CPU is on the other node";
+    EXPECT_EQ(numa({}).cure, "run with --cpu 3; node 0 has CPUs 0-3");
+    port.pci->node = 1;
+    EXPECT_EQ(numa({}).level, Level::ok);
+    EXPECT_EQ(numa({2}).cure, "run with --cpu 6; node 1 has CPUs 4-7");
+    host.usable_cpus = {0, 1};
+    EXPECT_THAT(numa({}).cure, StartsWith("taskset -c 0-1,4-7 joinleaf ... --cpu 7"));
+    host.nodes[1].cpus.clear();
+    EXPECT_EQ(numa({}).level, Level::skip);
+    port.pci->node.reset();
+    EXPECT_EQ(numa({}).level, Level::skip);
+    host.nodes.pop_back();
+    EXPECT_EQ(numa({}).level, Level::ok);
+}
+
+TEST(Doctor, AWorkerBelongsOnAnIsolatedCpuThatItMayRunOn) {
+    HostFacts host = good_host();
+    const auto cpus = [&](const std::vector<unsigned>& chosen) {
+        return about(judge_host(host, nullptr, chosen), "cpus");
+    };
+    EXPECT_EQ(cpus({2, 3}).level, Level::ok);
+    EXPECT_EQ(cpus({1, 3}).level, Level::warn);
+    EXPECT_EQ(cpus({1, 3}).cure, "run with --cpu 3");
+    EXPECT_EQ(cpus({9}).level, Level::fail);
+    EXPECT_EQ(cpus({9}).cure, "name others with --cpu: 0-3");
+    host.isolated_cpus = {2};
+    EXPECT_EQ(cpus({}).level, Level::warn) << "the last CPU is another";
+    // As the kernel starts everybody, where it was told isolcpus.
+    host.isolated_cpus = {2, 3};
+    host.usable_cpus = {0, 1};
+    EXPECT_EQ(cpus({}).level, Level::warn);
+    EXPECT_EQ(cpus({}).cure, "taskset -c 0-3 joinleaf ... --cpu 3 (CPUAffinity=0-3 in a unit)");
+    EXPECT_EQ(cpus({3}).level, Level::fail);
+    EXPECT_THAT(cpus({3}).cure, StartsWith("taskset -c 0-1,3 joinleaf ... --cpu 3"));
+}
+
 TEST(Doctor, ACardMustHaveADriverThatDpdkWorksWith) {
     const auto of = [](const PortFacts& port) { return judge_port(port).at(0); };
     EXPECT_EQ(of(card("vfio-pci")).level, Level::ok);
@@ -446,6 +552,7 @@ Heard heard(std::chrono::seconds listened) {
     Heard heard{.listened = listened};
     heard.after.link_up = true;
     heard.after.filter_mode = MulticastFilterMode::exact_list;
+    heard.after.counters.received = 10;
     return heard;
 }
 
@@ -468,8 +575,22 @@ TEST(Doctor, AFilterIsJudgedByWhatComesThrough) {
     EXPECT_THAT(about(judge_heard(some), "filter").text, HasSubstr("2 frames"));
     some.after.filter_mode = MulticastFilterMode::promiscuous;
     EXPECT_EQ(about(judge_heard(some), "filter").level, Level::warn);
-    some.after.counters = some.before.counters;
+    some.after.counters.drops = some.before.counters.drops;
     EXPECT_EQ(about(judge_heard(some), "filter").level, Level::ok);
+}
+
+TEST(Doctor, OfAFilterSilenceProvesNothing) {
+    Heard silent = heard(10s);
+    silent.before.counters.received = 10;
+    EXPECT_EQ(about(judge_heard(silent), "filter").level, Level::skip);
+    EXPECT_THAT(about(judge_heard(silent), "filter").text,
+                HasSubstr("nothing was heard in 10 s, so nothing is proven"));
+    // What this port has sent itself is no news either.
+    silent.after.counters.received = 12;
+    silent.after.counters.drops[static_cast<std::size_t>(DropReason::own_echo)] = 2;
+    EXPECT_EQ(about(judge_heard(silent), "filter").level, Level::skip);
+    silent.after.counters.received = 13;
+    EXPECT_EQ(about(judge_heard(silent), "filter").level, Level::ok);
 }
 
 TEST(Doctor, APortWithoutLinkIsAFailure) {
