@@ -41,6 +41,24 @@ TEST(ManPage, HasEachCommandAndEachOption) {
     }
 }
 
+TEST(ManPage, TellsOfEachSignalAndEachExitCode) {
+    CommandLine line;
+    const std::string page = man_page(line.app());
+    const auto section = [&](const std::string& title) {
+        const auto begin = page.find(".SH " + title + "\n");
+        EXPECT_NE(begin, page.npos) << title;
+        return page.substr(begin, page.find("\n.SH ", begin) - begin);
+    };
+    const std::string signals = section("SIGNALS");
+    for (const auto* name : {"SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"}) {
+        EXPECT_THAT(signals, HasSubstr(std::string("\\fB") + name + "\\fR"));
+    }
+    const std::string status = section("EXIT STATUS");
+    for (const int code : {kExitDone, kExitFailure, kExitWrongUse}) {
+        EXPECT_THAT(status, HasSubstr("\n.B " + std::to_string(code) + "\n"));
+    }
+}
+
 /// What bash offers for the last of these words.
 std::string offered(const std::string& words) {
     CommandLine line;
