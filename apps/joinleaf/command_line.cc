@@ -10,7 +10,8 @@
 namespace joinleaf::app {
 namespace {
 
-/// An option whose value is kept as text; `form` is how the value is written in the help.
+/// An option whose value is kept as text; `form` is how the value is written in the help. Words in
+/// small letters stand for themselves, as in skip|late|N, and are what completion offers.
 template <class Target>
 void add(CLI::App& app, const char* group, const char* name, Target& target, const char* form,
          const char* description) {
@@ -95,9 +96,9 @@ void add_root_admission(CLI::App& app, Typed& typed) {
     add(app, kWho, "--invite", typed.invites, "IP:PORT...",
         "invite the leaves that listen there, again until they come");
     add(app, kWho, "--policy", typed.policy, "FILE", "whom to let in (TOML); all unless given");
-    add(app, kWho, "--scheme", typed.scheme, "NAME",
+    add(app, kWho, "--scheme", typed.scheme, "rooted|rooted-control",
         "rooted (default), or rooted-control: all hear all");
-    add(app, kWho, "--fan-out", typed.fan_out, "WAY",
+    add(app, kWho, "--fan-out", typed.fan_out, "multicast|replicate",
         "multicast (default), or replicate: a unicast copy for each leaf");
     add(app, kWho, "--name", typed.name, "NAME", "what this root calls itself");
     add(app, kWho, "--dead-after", typed.dead_after, "SECONDS",
@@ -146,15 +147,15 @@ void add_history(CLI::App& app, const char* group, Typed& typed) {
 
 void add_root_feed(CLI::App& app, Typed& typed) {
     constexpr auto kFeed = "A sequenced feed (MoldUDP64)";
-    add(app, kFeed, "--framing", typed.framing, "FRAMING",
+    add(app, kFeed, "--framing", typed.framing, "moldudp64|datagram",
         "moldudp64: numbered messages; datagram (default)");
     add(app, kFeed, "--session", typed.session, "NAME",
         "of the session; named by the time of start unless given");
-    add(app, kFeed, "--input-format", typed.input_format, "FORMAT",
+    add(app, kFeed, "--input-format", typed.input_format, "lengths|lines|pcap",
         "lengths (default; as ITCH files), lines, or pcap");
     add(app, kFeed, "--input-flow", typed.input_flow, "IP:PORT",
         "of a capture with several: the one to replay");
-    add(app, kFeed, "--pace", typed.pace, "PACE",
+    add(app, kFeed, "--pace", typed.pace, "recorded|full|xN",
         "of a capture: recorded (default), xN times as fast, or full");
     add(app, kFeed, "--line", typed.lines, "GROUP:PORT...",
         "send all of it here, too (A and B lines)");
@@ -173,21 +174,21 @@ void add_feed_receiving(CLI::App& app, const char* group, Typed& typed) {
     add(app, group, "--session", typed.session, "NAME", "follow this session alone");
     add(app, group, "--repair", typed.repair, "IP:PORT",
         "ask there for what no line has brought, by UDP");
-    add(app, group, "--start", typed.start, "WHERE",
+    add(app, group, "--start", typed.start, "live|history|N",
         "live (default), history (the oldest kept), or a sequence");
-    add(app, group, "--on-gap", typed.on_gap, "WHAT",
+    add(app, group, "--on-gap", typed.on_gap, "skip|late|stop",
         "skip (default), late (write it when it comes) or stop");
     add(app, group, "--skew-us", typed.skew, "US", "one line may be so far behind another; 1000");
     add(app, group, "--gap-deadline-ms", typed.gap_deadline, "MS",
         "what is missing so long is a gap; 100");
-    add(app, group, "--output-format", typed.output_format, "FORMAT",
+    add(app, group, "--output-format", typed.output_format, "lengths|lines|pcapng",
         "lengths (default; as ITCH files), lines, or pcapng");
     add_further_lines(app, group, typed);
 }
 
 void add_leaf_feed(CLI::App& app, Typed& typed) {
     constexpr auto kFeed = "A sequenced feed (MoldUDP64); each --join is a line";
-    add(app, kFeed, "--framing", typed.framing, "FRAMING",
+    add(app, kFeed, "--framing", typed.framing, "moldudp64|datagram",
         "moldudp64, or datagram (default; a root says)");
     add_feed_receiving(app, kFeed, typed);
     add_flag(app, kFeed, "--follow", typed.follow, "go on with the next session when one is over");
@@ -453,8 +454,8 @@ CommandLine::CommandLine() : parts_(std::make_unique<Parts>()) {
     app.set_version_flag("--version", "joinleaf " JOINLEAF_VERSION, "the version");
     app.add_option("--config", typed.config, "run the command that this file names")
         ->option_text("FILE");
-    app.add_option("--completion", typed.completion, "completion of words for a shell: bash")
-        ->option_text("SHELL");
+    app.add_option("--completion", typed.completion, "completion of words for this shell")
+        ->option_text("bash");
     app.add_flag("--man", typed.man, "the man page")->group("");
     app.require_subcommand(1);
 

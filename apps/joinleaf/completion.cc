@@ -3,10 +3,13 @@
 #include <apps/joinleaf/manual.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <joinleaf/drop_reason.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
+#include <sstream>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,32 +23,55 @@ _joinleaf() {{
     local IFS=$' \t\n'
     COMPREPLY=()
     case $before in
-        {1})
-            compopt -o filenames
-            mapfile -t COMPREPLY < <(compgen -f -- "$word")
-            return ;;
-        {2})
-            mapfile -t COMPREPLY < <(compgen -W "null $(ls /sys/class/net)" -- "$word")
-            return ;;
-        {3})
-            return ;;
-    esac
+{1}    esac
     if [ "$COMP_CWORD" -gt 1 ]; then
         words=
         case ${{COMP_WORDS[1]}} in
-{4}        esac
+{2}        esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }}
 complete -F _joinleaf joinleaf
 )bash";
 
-/// What can be put behind an option, from how its value is written in the help.
-std::string_view values_of(const CLI::Option& option) {
+/// The words of a form that stand for themselves, as in skip|late|N.
+std::vector<std::string> words_of(std::string_view form) {
+    std::istringstream parts{std::string(form.substr(0, form.find(' ')))};
+    std::vector<std::string> words;
+    for (std::string word; std::getline(parts, word, '|');) {
+        if (std::ranges::none_of(word, [](char c) { return c >= 'A' && c <= 'Z'; })) {
+            words.push_back(std::move(word));
+        }
+    }
+    return words;
+}
+
+/// What can be put behind an option, from how its value is written in the help: arguments of
+/// compgen, a blank behind each. Empty: nothing that is known.
+std::string values_of(const CLI::Option& option) {
     const std::string_view form = option.get_option_text();
-    if (form.find("FILE") != form.npos || form.find("PATH") != form.npos) return "files";
-    if (form.find("PORT (") != form.npos) return "interfaces";
-    return "nothing";
+    if (form.starts_with("PORT")) return R"bash(-W "null $(ls /sys/class/net)" )bash";
+    std::vector<std::string> words = words_of(form);
+    if (form.starts_with("REASON")) {
+        for (std::size_t i = 0; i < kDropReasonCount; ++i) {
+            words.emplace_back(name(static_cast<DropReason>(i)));
+        }
+    }
+    std::string values;
+    if (form.starts_with("FILE") || form.starts_with("PATH")) values = "-f ";
+    if (!words.empty()) values += fmt::format("-W \"{}\" ", fmt::join(words, " "));
+    return values;
+}
+
+/// For the script: what is offered behind each of `options`.
+std::string case_of(const std::set<std::string>& options, std::string_view values) {
+    std::string text = fmt::format("        {})\n", fmt::join(options, "|"));
+    if (values.starts_with("-f")) text += "            compopt -o filenames\n";
+    if (!values.empty()) {
+        text +=
+            fmt::format("            mapfile -t COMPREPLY < <(compgen {}-- \"$word\")\n", values);
+    }
+    return text + "            return ;;\n";
 }
 
 std::vector<std::string> names_of(CLI::App& app) {
@@ -61,7 +87,7 @@ std::vector<std::string> names_of(CLI::App& app) {
 
 std::string bash_completion(CLI::App& app) {
     const auto commands = app.get_subcommands([](CLI::App*) { return true; });
-    std::map<std::string_view, std::set<std::string>> taking;
+    std::map<std::string, std::set<std::string>> taking;
     std::vector<std::string> first = names_of(app);
     std::string cases;
     for (auto* command : commands) {
@@ -77,9 +103,9 @@ std::string bash_completion(CLI::App& app) {
             taking[values_of(*option)].insert("--" + key_of(*option));
         }
     }
-    return fmt::format(kScript, fmt::join(first, " "), fmt::join(taking["files"], "|"),
-                       fmt::join(taking["interfaces"], "|"), fmt::join(taking["nothing"], "|"),
-                       cases);
+    std::string values;
+    for (const auto& [offered, options] : taking) values += case_of(options, offered);
+    return fmt::format(kScript, fmt::join(first, " "), values, cases);
 }
 
 }  // namespace joinleaf::app

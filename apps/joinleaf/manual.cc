@@ -53,16 +53,38 @@ std::string options_of(const CLI::App& app) {
     return text;
 }
 
-constexpr std::string_view kConfiguration = R"(.SH CONFIGURATION FILE
+constexpr std::string_view kEnd = R"(.SH CONFIGURATION FILE
 .PP
 The file of \fB\-\-config\fR is TOML. Its keys are the long names of the command's options, without
 dashes and without sections: an option that can be given several times is a list, a switch is true or
 false. The key \fBcommand\fR says which command the file is for, and has
 \fBjoinleaf \-\-config\fR \fIFILE\fR run it. What is typed wins over the file. All that is wrong with a
 file is told at once, and \fB\-\-print\-config\fR shows what is in force.
-.PP
-SIGHUP has a root or leaf read its file again. With an error nothing changes; else groups, sources,
-rates, invitations, policy and TLS files follow the file, and what needs a restart is named.
+.SH SIGNALS
+.TP
+\fBSIGINT\fR, \fBSIGTERM\fR
+end it in good order: the groups are left, the leaves are told, and what has arrived is written. A
+second one ends it at once.
+.TP
+\fBSIGHUP\fR
+has a root, leaf or repair server that runs with \fB\-\-config\fR read its file again. With an error
+nothing changes; else groups, sources, rates, invitations, policy and TLS files follow the file, and
+what needs a restart is named. Without a file it ends the program at once.
+.TP
+\fBSIGUSR1\fR
+has a root, leaf or repair server write what \fB\-\-record\fR remembers to a file. Without
+\fB\-\-record\fR nothing happens.
+.SH EXIT STATUS
+.TP
+.B 0
+done; also after SIGINT or SIGTERM
+.TP
+.B 1
+it failed: one line on standard error says what, and how to cure it. Messages of a feed that are
+missing are no failure, unless \fB\-\-on\-gap stop\fR makes a gap one.
+.TP
+.B 2
+wrong use of the command line, likewise; of a configuration file a line for each error
 .SH FILES
 .TP
 \fI/etc/joinleaf/NAME.toml\fR
@@ -89,7 +111,7 @@ std::string man_page(CLI::App& app) {
                             escaped(command->get_description()), as_written(usage_of(*command)),
                             options_of(*command), as_written(command->get_footer()));
     }
-    return text + std::string(kConfiguration);
+    return text + std::string(kEnd);
 }
 
 }  // namespace joinleaf::app

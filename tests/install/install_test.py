@@ -84,6 +84,15 @@ class Installed(unittest.TestCase):
         program = self.prefix / option("bindir") / "joinleaf"
         self.assertIn(VERSION, output(program, "--version"))
 
+    def test_the_service_has_its_unit_its_user_and_its_network_cards(self):
+        lib = self.prefix / "lib"
+        unit = (lib / "systemd/system/joinleaf@.service").read_text()
+        # systemd heeds it there alone.
+        self.assertIn("\nStartLimitIntervalSec=0\n", unit.split("[Service]")[0])
+        self.assertIn("\nu joinleaf ", (lib / "sysusers.d/joinleaf.conf").read_text())
+        self.assertIn('\nSUBSYSTEM=="vfio", GROUP="joinleaf", MODE="0660"\n',
+                      (lib / "udev/rules.d/60-joinleaf.rules").read_text())
+
     def test_pkg_config_says_all_that_a_compiler_needs(self):
         self.assertEqual(output("pkg-config", "--modversion", "joinleaf").strip(), VERSION)
         flags = output("pkg-config", "--cflags", "--libs", "joinleaf").split()

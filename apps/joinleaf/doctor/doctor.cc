@@ -106,7 +106,7 @@ int run_doctor(const DoctorOptions& options, Surroundings& surroundings) {
     Teller teller(surroundings.report);
     const doctor::HostFacts host = doctor::look_at_host();
     if (!options.port) {
-        teller.tell(judge_host(host, nullptr));
+        teller.tell(judge_host(host, nullptr, options.common.cpus));
         teller.tell({Level::skip, "port",
                      "none was named: link, MTU, querier and filter are not "
                      "looked at",
@@ -114,7 +114,7 @@ int run_doctor(const DoctorOptions& options, Surroundings& surroundings) {
         return teller.end();
     }
     const doctor::PortFacts port = look_at_port(*options.port);
-    teller.tell(judge_host(host, &port));
+    teller.tell(judge_host(host, &port, options.common.cpus));
     const Findings findings = judge_port(port);
     teller.tell(findings);
     if (has_failure(findings)) {

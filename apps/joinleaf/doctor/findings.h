@@ -1,32 +1,16 @@
 // What the doctor says of a host and of a port: a line each, with the cure as a command. Pure.
 #pragma once
 
+#include <apps/joinleaf/doctor/finding.h>
 #include <apps/joinleaf/doctor/host_facts.h>
+#include <apps/joinleaf/doctor/port_facts.h>
 #include <controlplane/port_spec.h>
 #include <joinleaf/status.h>
 #include <chrono>
 #include <optional>
-#include <string>
-#include <string_view>
 #include <vector>
 
 namespace joinleaf::app::doctor {
-
-enum class Level : std::uint8_t {
-    ok,
-    skip,  ///< not looked at; why, and how it would be
-    warn,  ///< it works, but less well
-    fail,  ///< it will not work
-};
-[[nodiscard]] std::string_view name(Level level) noexcept;
-
-struct Finding {
-    Level level = Level::ok;
-    std::string topic;  ///< as in hugepages
-    std::string text;   ///< what was seen
-    std::string cure;   ///< a command; where none helps, what to do; empty: nothing is amiss
-};
-using Findings = std::vector<Finding>;
 
 /// What a port is behind: a card, a kernel interface, or neither.
 struct PortFacts {
@@ -36,9 +20,14 @@ struct PortFacts {
     std::optional<InterfaceFacts> interface;  ///< the kernel's
 };
 
+/// The NUMA node that the port is on; none: it is not known.
+[[nodiscard]] std::optional<unsigned> node_of(const PortFacts* port);
+
 /// The host alone: hugepages, vfio, privileges, locked memory, CPUs, NUMA, clock. `port`: what it
-/// is for; without one all kinds of ports are thought of.
-[[nodiscard]] Findings judge_host(const HostFacts& host, const PortFacts* port);
+/// is for; without one all kinds of ports are thought of. `chosen_cpus`: those of --cpu; empty: the
+/// runtime chooses.
+[[nodiscard]] Findings judge_host(const HostFacts& host, const PortFacts* port,
+                                  const std::vector<unsigned>& chosen_cpus = {});
 /// The port as the kernel tells of it: its driver, its link, its MTU, who else uses it.
 [[nodiscard]] Findings judge_port(const PortFacts& port);
 
@@ -53,8 +42,5 @@ struct Heard {
 };
 /// The port as it was seen at work: its link, the querier, and its multicast filter.
 [[nodiscard]] Findings judge_heard(const Heard& heard);
-
-/// Whether one of them is a failure.
-[[nodiscard]] bool has_failure(const Findings& findings) noexcept;
 
 }  // namespace joinleaf::app::doctor

@@ -1,72 +1,18 @@
 #include <apps/joinleaf/doctor/host_facts.h>
+#include <apps/joinleaf/doctor/kernel_files.h>
 #include <fmt/format.h>
-#include <ifaddrs.h>
 #include <linux/capability.h>
-#include <net/if.h>
 #include <sched.h>
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <charconv>
-#include <fstream>
 #include <iterator>
-#include <memory>
 #include <sstream>
 
 namespace joinleaf::app::doctor {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string read(const fs::path& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-std::string first_word(const fs::path& path) {
-    std::ifstream file(path);
-    std::string word;
-    file >> word;
-    return word;
-}
-
-template <class Number>
-std::optional<Number> parse_number(std::string_view text, int base = 10) {
-    Number value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return value;
-}
-
-/// The number that stands alone in a file.
-std::optional<std::uint64_t> number_in(const fs::path& path) {
-    return parse_number<std::uint64_t>(first_word(path));
-}
-
-/// The number behind `prefix` in a name, as in node0; `suffix` follows it.
-std::optional<std::uint64_t> number_behind(std::string_view name, std::string_view prefix,
-                                           std::string_view suffix = "") {
-    if (!name.starts_with(prefix) || !name.ends_with(suffix)) return std::nullopt;
-    name.remove_prefix(prefix.size());
-    if (name.size() < suffix.size()) return std::nullopt;
-    name.remove_suffix(suffix.size());
-    return parse_number<std::uint64_t>(name);
-}
-
-std::vector<fs::path> entries(const fs::path& folder) {
-    std::error_code ignored;
-    std::vector<fs::path> found;
-    for (const auto& entry : fs::directory_iterator(folder, ignored)) found.push_back(entry.path());
-    std::sort(found.begin(), found.end());
-    return found;
-}
-
-std::optional<std::string> target_name(const fs::path& link) {
-    std::error_code failed;
-    const fs::path target = fs::read_symlink(link, failed);
-    if (failed) return std::nullopt;
-    return target.filename().string();
-}
 
 std::vector<HugepagePool> hugepages(const fs::path& root) {
     std::vector<HugepagePool> pools;
@@ -83,6 +29,17 @@ std::vector<HugepagePool> hugepages(const fs::path& root) {
         }
     }
     return pools;
+}
+
+std::vector<NumaNode> nodes(const fs::path& root) {
+    std::vector<NumaNode> found;
+    for (const auto& node : entries(root / "sys/devices/system/node")) {
+        const auto number = number_behind(node.filename().string(), "node");
+        if (!number) continue;
+        found.push_back({.number = static_cast<unsigned>(*number),
+                         .cpus = parse_cpu_list(first_word(node / "cpulist"))});
+    }
+    return found;
 }
 
 std::optional<std::string> hugetlbfs(const fs::path& root) {
@@ -108,6 +65,7 @@ Privileges privileges(const fs::path& root) {
         found.net_raw = has(CAP_NET_RAW);
         found.ipc_lock = has(CAP_IPC_LOCK);
         found.bpf = has(CAP_BPF) || has(CAP_SYS_ADMIN);
+        found.sys_rawio = has(CAP_SYS_RAWIO);
     }
     rlimit limit{};
     if (::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
@@ -139,17 +97,16 @@ std::vector<std::vector<unsigned>> siblings(const fs::path& cpu_folder) {
     return cores;
 }
 
-bool has_words(const std::string& text, std::initializer_list<std::string_view> words) {
+std::vector<std::string> words_of(const std::string& text) {
     std::istringstream stream(text);
-    const std::vector<std::string> all{std::istream_iterator<std::string>(stream), {}};
+    return {std::istream_iterator<std::string>(stream), {}};
+}
+
+bool has_words(const std::string& text, std::initializer_list<std::string_view> words) {
+    const std::vector<std::string> all = words_of(text);
     return std::all_of(words.begin(), words.end(), [&](std::string_view word) {
         return std::find(all.begin(), all.end(), word) != all.end();
     });
-}
-
-std::optional<unsigned> node_of(const fs::path& device) {
-    // -1 where the board does not say.
-    return parse_number<unsigned>(first_word(device / "numa_node"));
 }
 
 }  // namespace
@@ -187,6 +144,7 @@ HostFacts look_at_host(const fs::path& root) {
     const fs::path cpus = root / "sys/devices/system/cpu";
     std::error_code ignored;
     HostFacts facts{.hugepages = hugepages(root),
+                    .nodes = nodes(root),
                     .hugetlbfs = hugetlbfs(root),
                     .vfio_pci = fs::exists(root / "sys/bus/pci/drivers/vfio-pci", ignored),
                     .iommu = !entries(root / "sys/kernel/iommu_groups").empty(),
@@ -200,50 +158,13 @@ HostFacts look_at_host(const fs::path& root) {
     facts.vfio_without_iommu = without == "Y" || without == "1";
     facts.clock_source =
         first_word(root / "sys/devices/system/clocksource/clocksource0/current_clocksource");
+    facts.offered_clock_sources =
+        words_of(read(root / "sys/devices/system/clocksource/clocksource0/available_clocksource"));
+    for (const auto& word : words_of(read(root / "proc/cmdline"))) {
+        if (word == "notsc" || word == "tsc=unstable") facts.word_against_tsc = word;
+    }
     facts.tsc_is_invariant =
         has_words(read(root / "proc/cpuinfo"), {"constant_tsc", "nonstop_tsc"});
-    return facts;
-}
-
-std::optional<PciFacts> look_at_pci(const std::string& address, const fs::path& root) {
-    const fs::path device = root / "sys/bus/pci/devices" / address;
-    std::error_code failed;
-    if (!fs::exists(device, failed)) return std::nullopt;
-    PciFacts facts{.address = address,
-                   .driver = target_name(device / "driver").value_or(""),
-                   .node = node_of(device)};
-    if (const auto group = target_name(device / "iommu_group")) {
-        facts.iommu_group = parse_number<unsigned>(*group);
-    }
-    for (const auto& interface : entries(device / "net")) {
-        facts.interfaces.push_back(interface.filename().string());
-    }
-    return facts;
-}
-
-std::optional<InterfaceFacts> look_at_interface(const std::string& name, const fs::path& root) {
-    const fs::path folder = root / "sys/class/net" / name;
-    std::error_code failed;
-    if (name.empty() || !fs::exists(folder, failed)) return std::nullopt;
-    InterfaceFacts facts{.name = name, .node = node_of(folder / "device")};
-    const std::string flags = first_word(folder / "flags");
-    if (flags.starts_with("0x")) {
-        const auto bits = parse_number<unsigned>(std::string_view(flags).substr(2), 16);
-        facts.is_up = (bits.value_or(0) & IFF_UP) != 0;
-    }
-    facts.has_carrier = first_word(folder / "carrier") == "1";
-    facts.mtu = static_cast<unsigned>(number_in(folder / "mtu").value_or(0));
-    const auto card = target_name(folder / "device");
-    if (card && fs::exists(root / "sys/bus/pci/devices" / *card, failed)) facts.pci = card;
-    facts.has_ipv6 = first_word(root / "proc/sys/net/ipv6/conf" / name / "disable_ipv6") == "0";
-
-    ifaddrs* list = nullptr;
-    if (::getifaddrs(&list) != 0) return facts;
-    const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> addresses(list, ::freeifaddrs);
-    for (const ifaddrs* one = addresses.get(); one != nullptr; one = one->ifa_next) {
-        if (one->ifa_addr == nullptr || name != one->ifa_name) continue;
-        facts.has_ipv4 = facts.has_ipv4 || one->ifa_addr->sa_family == AF_INET;
-    }
     return facts;
 }
 

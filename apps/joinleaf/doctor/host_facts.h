@@ -1,7 +1,6 @@
 // What the doctor looks at on a host, as the kernel tells it in /proc and /sys.
 #pragma once
 
-#include <joinleaf/address.h>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -19,17 +18,25 @@ struct HugepagePool {
     std::uint64_t free = 0;
 };
 
+/// CPUs that share memory.
+struct NumaNode {
+    unsigned number = 0;
+    std::vector<unsigned> cpus;
+};
+
 /// What a process may do that others may not.
 struct Privileges {
     bool net_admin = false;
     bool net_raw = false;
     bool ipc_lock = false;
     bool bpf = false;
+    bool sys_rawio = false;
     std::optional<std::uint64_t> memlock_octets;  ///< none: no limit
 };
 
 struct HostFacts {
     std::vector<HugepagePool> hugepages;
+    std::vector<NumaNode> nodes;
     std::optional<std::string> hugetlbfs;  ///< where it is mounted
     bool vfio_pci = false;                 ///< the module is there
     bool iommu = false;                    ///< devices are behind one
@@ -40,39 +47,14 @@ struct HostFacts {
     std::vector<unsigned> tickless_cpus;
     std::vector<std::vector<unsigned>> siblings;  ///< CPUs that share a core, two or more each
     std::string clock_source;
+    std::vector<std::string> offered_clock_sources;  ///< that it could be
+    std::string word_against_tsc;  ///< of the kernel's command line, as notsc; empty: none
     bool tsc_is_invariant = false;
 };
 
-/// A card on the PCI bus.
-struct PciFacts {
-    std::string address;
-    std::string driver;  ///< that has it; empty: none
-    std::optional<unsigned> node;
-    std::optional<unsigned> iommu_group;
-    std::vector<std::string> interfaces;  ///< of the kernel, while its driver has the card
-};
-
-/// A kernel interface.
-struct InterfaceFacts {
-    std::string name;
-    bool is_up = false;
-    bool has_carrier = false;
-    unsigned mtu = 0;
-    std::optional<std::string> pci;  ///< the card behind it
-    std::optional<unsigned> node;
-    bool has_ipv4 = false;
-    bool has_ipv6 = false;  ///< IPv6 is not switched off on it
-};
-
 /// Reads below `root`, "/" but in tests; what is not there is as if it said nothing. Process limits
-/// and addresses are this process's own and its network namespace's.
+/// are this process's own.
 [[nodiscard]] HostFacts look_at_host(const std::filesystem::path& root = "/");
-/// None: there is no such card.
-[[nodiscard]] std::optional<PciFacts> look_at_pci(const std::string& address,
-                                                  const std::filesystem::path& root = "/");
-/// None: there is no such interface.
-[[nodiscard]] std::optional<InterfaceFacts> look_at_interface(
-    const std::string& name, const std::filesystem::path& root = "/");
 
 /// A list of CPUs as the kernel writes it, as in 0,2-3. What is no list is an empty one. Pure.
 [[nodiscard]] std::vector<unsigned> parse_cpu_list(std::string_view text);

@@ -1,7 +1,7 @@
 // The doctor's findings as lines for a person and as JSON. Pure.
 #pragma once
 
-#include <apps/joinleaf/doctor/findings.h>
+#include <apps/joinleaf/doctor/finding.h>
 
 #include <nlohmann/json.hpp>
 #include <string>

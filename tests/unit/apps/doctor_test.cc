@@ -4,6 +4,7 @@
 #include <apps/joinleaf/options.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -15,9 +16,13 @@ namespace {
 using namespace std::chrono_literals;
 using controlplane::PortKind;
 using testing::ElementsAre;
+using testing::EndsWith;
+using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
+using testing::StartsWith;
 
 namespace fs = std::filesystem;
 
@@ -51,6 +56,7 @@ constexpr std::uint64_t kMebi = 1024 * 1024;
 
 HostFacts good_host() {
     return {.hugepages = {{.node = 0, .page_octets = 2 * kMebi, .total = 512, .free = 512}},
+            .nodes = {{.number = 0, .cpus = {0, 1, 2, 3}}},
             .hugetlbfs = "/dev/hugepages",
             .vfio_pci = true,
             .iommu = true,
@@ -59,12 +65,19 @@ HostFacts good_host() {
             .isolated_cpus = {2, 3},
             .tickless_cpus = {2, 3},
             .clock_source = "tsc",
+            .offered_clock_sources = {"tsc", "hpet"},
             .tsc_is_invariant = true};
 }
 
 PortFacts card(std::string driver) {
     return {.spec = {.kind = PortKind::pci, .text = "0000:03:00.0"},
-            .pci = PciFacts{.address = "0000:03:00.0", .driver = std::move(driver), .node = 0}};
+            .pci = PciFacts{.address = "0000:03:00.0",
+                            .device_class = 0x020000,
+                            .driver = std::move(driver),
+                            .node = 0,
+                            .iommu_group = 12,
+                            .vfio_file = "/dev/vfio/12",
+                            .may_open_vfio_file = true}};
 }
 
 PortFacts interface(InterfaceFacts facts) {
@@ -99,6 +112,7 @@ TEST(HostFacts, AreWhatTheKernelTells) {
     tree.file(node / "nr_hugepages", "512\n");
     tree.file(node / "free_hugepages", "500\n");
     tree.file("sys/devices/system/node/node1/hugepages/hugepages-1048576kB/nr_hugepages", "2\n");
+    tree.file("sys/devices/system/node/node1/cpulist", "4-7\n");
     tree.file("proc/mounts", "proc /proc proc rw 0 0\nnone /mnt/huge hugetlbfs rw 0 0\n");
     tree.file("proc/self/status", "Name:\tx\nCapEff:\t0000000000003000\n");
     tree.file("proc/cpuinfo", "flags\t\t: fpu tsc constant_tsc rep_good nonstop_tsc\n");
@@ -110,6 +124,9 @@ TEST(HostFacts, AreWhatTheKernelTells) {
     tree.file("sys/devices/system/cpu/cpu4/topology/thread_siblings_list", "0,4\n");
     tree.file("sys/devices/system/cpu/cpu1/topology/thread_siblings_list", "1\n");
     tree.file("sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n");
+    tree.file("sys/devices/system/clocksource/clocksource0/available_clocksource",
+              "hpet acpi_pm \n");
+    tree.file("proc/cmdline", "quiet tsc=reliable tsc=unstable console=ttyS0\n");
 
     const HostFacts host = look_at_host(tree.root());
     ASSERT_THAT(host.hugepages, SizeIs(2));
@@ -119,6 +136,9 @@ TEST(HostFacts, AreWhatTheKernelTells) {
     EXPECT_EQ(host.hugepages[1].free, 500u);
     EXPECT_EQ(host.hugepages[0].page_octets, 1024 * kMebi);
     EXPECT_EQ(host.hugepages[0].free, 0u);
+    ASSERT_THAT(host.nodes, SizeIs(1));
+    EXPECT_EQ(host.nodes[0].number, 1u);
+    EXPECT_THAT(host.nodes[0].cpus, ElementsAre(4, 5, 6, 7));
     EXPECT_EQ(host.hugetlbfs, "/mnt/huge");
     EXPECT_TRUE(host.privileges.net_admin);
     EXPECT_TRUE(host.privileges.net_raw);
@@ -130,6 +150,8 @@ TEST(HostFacts, AreWhatTheKernelTells) {
     EXPECT_THAT(host.isolated_cpus, ElementsAre(2, 3));
     EXPECT_THAT(host.siblings, ElementsAre(ElementsAre(0, 4)));
     EXPECT_EQ(host.clock_source, "hpet");
+    EXPECT_THAT(host.offered_clock_sources, ElementsAre("hpet", "acpi_pm"));
+    EXPECT_EQ(host.word_against_tsc, "tsc=unstable");
     EXPECT_THAT(host.usable_cpus, Not(IsEmpty()));
 }
 
@@ -150,13 +172,53 @@ TEST(PciFacts, AreWhatTheBusTells) {
     tree.link(device / "driver", "../../../../bus/pci/drivers/ice");
     tree.link(device / "iommu_group", "../../../../kernel/iommu_groups/12");
     tree.file(device / "numa_node", "1\n");
+    tree.file(device / "class", "0x020000\n");
     tree.file(device / "net/eth7/mtu", "1500\n");
     const auto found = look_at_pci("0000:03:00.0", tree.root());
     ASSERT_TRUE(found);
+    EXPECT_EQ(found->device_class, 0x020000u);
     EXPECT_EQ(found->driver, "ice");
     EXPECT_EQ(found->node, 1u);
     EXPECT_EQ(found->iommu_group, 12u);
-    EXPECT_THAT(found->interfaces, ElementsAre("eth7"));
+    EXPECT_EQ(found->vfio_file, "");
+    EXPECT_THAT(found->interfaces, ElementsAre(Field(&InterfaceFacts::name, "eth7")));
+}
+
+TEST(PciFacts, TheFileOfAGroupIsForThoseWhoMayReadAndWriteIt) {
+    const KernelTree tree;
+    tree.link("sys/bus/pci/devices/0000:03:00.0/iommu_group", "../../../kernel/iommu_groups/12");
+    const auto look = [&] { return look_at_pci("0000:03:00.0", tree.root()).value(); };
+    tree.file("dev/vfio/noiommu-12", "");
+    EXPECT_EQ(look().vfio_file, "/dev/vfio/noiommu-12");
+    EXPECT_TRUE(look().may_open_vfio_file);
+    fs::remove(tree.root() / "dev/vfio/noiommu-12");
+    tree.file("dev/vfio/12", "");
+    EXPECT_EQ(look().vfio_file, "/dev/vfio/12");
+    EXPECT_TRUE(look().may_open_vfio_file);
+    fs::permissions(tree.root() / "dev/vfio/12", fs::perms::owner_read);
+    const bool is_root = ::geteuid() == 0;  // who may do anything
+    EXPECT_EQ(look().may_open_vfio_file, is_root);
+}
+
+/// A virtio card as the kernel shows it, with its interface below a device of the virtio bus.
+void add_virtio_card(const KernelTree& tree) {
+    const fs::path device = "sys/devices/pci0000:00/0000:00:03.0";
+    tree.file(device / "class", "0x020000\n");
+    tree.file(device / "numa_node", "1\n");
+    tree.file(device / "virtio2/net/eth0/flags", "0x1003\n");
+    tree.link(device / "virtio2/net/eth0/device", "../../../virtio2");
+    tree.link("sys/bus/pci/devices/0000:00:03.0", "../../../devices/pci0000:00/0000:00:03.0");
+    tree.link("sys/class/net/eth0", "../../devices/pci0000:00/0000:00:03.0/virtio2/net/eth0");
+}
+
+TEST(PciFacts, AVirtioCardHasItsInterfaceBelowItsVirtioDevice) {
+    const KernelTree tree;
+    add_virtio_card(tree);
+    const auto found = look_at_pci("0000:00:03.0", tree.root());
+    ASSERT_TRUE(found);
+    ASSERT_THAT(found->interfaces, ElementsAre(Field(&InterfaceFacts::name, "eth0")));
+    EXPECT_TRUE(found->interfaces.front().is_up);
+    EXPECT_EQ(found->interfaces.front().pci, "0000:00:03.0");
 }
 
 TEST(PciFacts, ABoardThatNamesNoNodeHasNone) {
@@ -184,6 +246,30 @@ TEST(InterfaceFacts, AreWhatTheKernelTells) {
     EXPECT_EQ(found->pci, "0000:03:00.0");
     EXPECT_TRUE(found->has_ipv6);
     EXPECT_FALSE(found->has_ipv4);
+}
+
+TEST(InterfaceFacts, TheDefaultRouteIsThatOfTheInterfaceOrOfWhatIsAboveIt) {
+    const std::string head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n";
+    const std::string near = "\t0002000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\n";
+    const std::string anywhere = "\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\n";
+    const std::string zeros(32, '0');
+    const std::string anywhere6 =
+        zeros + " 00 " + zeros + " 00 " + zeros + " 00000400 00000001 00000000 00000003 ";
+    const auto carries = [&](const std::string& routes, const std::string& routes6) {
+        const KernelTree tree;
+        tree.file("sys/class/net/eth7/flags", "0x1003\n");
+        tree.file("sys/class/net/eth7/upper_bond0", "");
+        tree.file("sys/class/net/bond0/upper_bond0.100", "");
+        tree.file("sys/class/net/bond0/lower_eth7", "");
+        tree.file("proc/net/route", head + routes);
+        tree.file("proc/net/ipv6_route", routes6);
+        return look_at_interface("eth7", tree.root())->has_default_route;
+    };
+    EXPECT_FALSE(carries("eth7" + near, ""));
+    EXPECT_FALSE(carries("eth8" + anywhere, anywhere6 + "lo\n"));
+    EXPECT_TRUE(carries("eth8" + near + "eth7" + anywhere, ""));
+    EXPECT_TRUE(carries("bond0.100" + anywhere, ""));
+    EXPECT_TRUE(carries("", anywhere6 + "eth7\n"));
 }
 
 TEST(Doctor, AGoodHostIsInOrder) {
@@ -247,6 +333,41 @@ TEST(Doctor, EachThingThatIsAmissHasItsCure) {
     }
 }
 
+TEST(Doctor, ACureNeverMakesAPoolOfHugepagesSmaller) {
+    const auto cure = [](std::vector<HugepagePool> pools, const PortFacts* port) {
+        HostFacts host = good_host();
+        host.hugepages = std::move(pools);
+        return about(judge_host(host, port), "hugepages").cure;
+    };
+    const HugepagePool used{.node = 0, .page_octets = 2 * kMebi, .total = 512, .free = 3};
+    const HugepagePool other{.node = 1, .page_octets = 2 * kMebi, .total = 40, .free = 0};
+    const HugepagePool large{.node = 0, .page_octets = 1024 * kMebi, .total = 1, .free = 0};
+    const PortFacts port = card("vfio-pci");
+    EXPECT_EQ(cure({used, other, large}, &port),
+              "end what holds them, or echo 637 | sudo tee "
+              "/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages");
+    EXPECT_EQ(cure({used, other, large}, nullptr),
+              "end what holds them, or echo 677 | sudo tee "
+              "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+    EXPECT_EQ(cure({}, nullptr),
+              "echo 128 | sudo tee /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+}
+
+TEST(Doctor, AClockSourceThatTheKernelDoesNotOfferIsNoCure) {
+    HostFacts host = good_host();
+    host.clock_source = "kvm-clock";
+    host.offered_clock_sources = {"kvm-clock"};
+    const auto clock = [&] { return about(judge_host(host, nullptr), "clock"); };
+    EXPECT_EQ(clock().level, Level::warn);
+    EXPECT_THAT(clock().text, HasSubstr("kvm-clock, and does not offer tsc"));
+    EXPECT_THAT(clock().cure, Not(HasSubstr("current_clocksource")));
+    EXPECT_THAT(clock().cure, HasSubstr("tsc=reliable"));
+    host.word_against_tsc = "notsc";
+    EXPECT_THAT(clock().cure, StartsWith("take notsc off the kernel's command line"));
+    host.offered_clock_sources = {"kvm-clock", "tsc"};
+    EXPECT_THAT(clock().cure, StartsWith("echo tsc | sudo tee "));
+}
+
 TEST(Doctor, WhatAKernelInterfaceNeedsIsNotWhatACardNeeds) {
     HostFacts host = good_host();
     host.vfio_pci = false;
@@ -266,6 +387,86 @@ TEST(Doctor, WhatAKernelInterfaceNeedsIsNotWhatACardNeeds) {
     EXPECT_EQ(about(of_xdp, "memlock").level, Level::fail);
 }
 
+TEST(Doctor, ACardIsForThoseWhoMayOpenItsGroup) {
+    HostFacts host = good_host();
+    const auto permissions = [&](const PortFacts& port) {
+        return about(judge_host(host, &port), "permissions");
+    };
+    PortFacts port = card("vfio-pci");
+    EXPECT_THAT(permissions(port).text, HasSubstr("/dev/vfio/12"));
+    port.pci->may_open_vfio_file = false;
+    EXPECT_EQ(permissions(port).level, Level::fail);
+    EXPECT_THAT(permissions(port).cure, HasSubstr("/dev/vfio/12"));
+    port.pci->vfio_file.clear();
+    EXPECT_EQ(permissions(port).level, Level::fail);
+
+    port = card("vfio-pci");
+    port.pci->vfio_file = "/dev/vfio/noiommu-12";
+    EXPECT_EQ(permissions(port).level, Level::fail);
+    EXPECT_THAT(permissions(port).cure, HasSubstr("as root"));
+    host.privileges.sys_rawio = true;
+    EXPECT_EQ(permissions(port).level, Level::ok);
+}
+
+TEST(Doctor, WhatIsNotLookedAtIsNotOk) {
+    const auto permissions = [](const PortFacts& port) {
+        return about(judge_host(good_host(), &port), "permissions").level;
+    };
+    EXPECT_EQ(permissions(card("ice")), Level::skip);
+    EXPECT_EQ(permissions(card("mlx5_core")), Level::skip);
+    EXPECT_EQ(permissions({.spec = {.kind = PortKind::memif}}), Level::skip);
+    EXPECT_EQ(permissions({.spec = {.kind = PortKind::devargs}}), Level::skip);
+    EXPECT_EQ(permissions({.spec = {.kind = PortKind::null}}), Level::ok);
+}
+
+TEST(Doctor, AWorkerBelongsOnTheNodeOfItsNic) {
+    HostFacts host = good_host();
+    host.usable_cpus = {0, 1, 2, 3, 4, 5, 6, 7};
+    host.isolated_cpus = host.tickless_cpus = {2, 3, 6};
+    host.nodes = {{.number = 0, .cpus = {0, 1, 2, 3}}, {.number = 1, .cpus = {4, 5, 6, 7}}};
+    PortFacts port = card("vfio-pci");
+    const auto numa = [&](const std::vector<unsigned>& chosen) {
+        return about(judge_host(host, &port, chosen), "numa");
+    };
+    EXPECT_EQ(numa({3, 2}).level, Level::ok);
+    EXPECT_EQ(numa({2, 6}).level, Level::warn);
+    EXPECT_THAT(numa({2, 6}).text, HasSubstr("on CPU 6"));
+    EXPECT_EQ(numa({}).level, Level::warn) << "the last CPU is on the other node";
+    EXPECT_EQ(numa({}).cure, "run with --cpu 3; node 0 has CPUs 0-3");
+    port.pci->node = 1;
+    EXPECT_EQ(numa({}).level, Level::ok);
+    EXPECT_EQ(numa({2}).cure, "run with --cpu 6; node 1 has CPUs 4-7");
+    host.usable_cpus = {0, 1};
+    EXPECT_THAT(numa({}).cure, StartsWith("taskset -c 0-1,4-7 joinleaf ... --cpu 7"));
+    host.nodes[1].cpus.clear();
+    EXPECT_EQ(numa({}).level, Level::skip);
+    port.pci->node.reset();
+    EXPECT_EQ(numa({}).level, Level::skip);
+    host.nodes.pop_back();
+    EXPECT_EQ(numa({}).level, Level::ok);
+}
+
+TEST(Doctor, AWorkerBelongsOnAnIsolatedCpuThatItMayRunOn) {
+    HostFacts host = good_host();
+    const auto cpus = [&](const std::vector<unsigned>& chosen) {
+        return about(judge_host(host, nullptr, chosen), "cpus");
+    };
+    EXPECT_EQ(cpus({2, 3}).level, Level::ok);
+    EXPECT_EQ(cpus({1, 3}).level, Level::warn);
+    EXPECT_EQ(cpus({1, 3}).cure, "run with --cpu 3");
+    EXPECT_EQ(cpus({9}).level, Level::fail);
+    EXPECT_EQ(cpus({9}).cure, "name others with --cpu: 0-3");
+    host.isolated_cpus = {2};
+    EXPECT_EQ(cpus({}).level, Level::warn) << "the last CPU is another";
+    // As the kernel starts everybody, where it was told isolcpus.
+    host.isolated_cpus = {2, 3};
+    host.usable_cpus = {0, 1};
+    EXPECT_EQ(cpus({}).level, Level::warn);
+    EXPECT_EQ(cpus({}).cure, "taskset -c 0-3 joinleaf ... --cpu 3 (CPUAffinity=0-3 in a unit)");
+    EXPECT_EQ(cpus({3}).level, Level::fail);
+    EXPECT_THAT(cpus({3}).cure, StartsWith("taskset -c 0-1,3 joinleaf ... --cpu 3"));
+}
+
 TEST(Doctor, ACardMustHaveADriverThatDpdkWorksWith) {
     const auto of = [](const PortFacts& port) { return judge_port(port).at(0); };
     EXPECT_EQ(of(card("vfio-pci")).level, Level::ok);
@@ -273,7 +474,7 @@ TEST(Doctor, ACardMustHaveADriverThatDpdkWorksWith) {
     EXPECT_EQ(of(card("igb_uio")).level, Level::warn);
     EXPECT_EQ(of(card("")).level, Level::fail);
     PortFacts kernels = card("ice");
-    kernels.pci->interfaces = {"eth7"};
+    kernels.pci->interfaces = {{.name = "eth7"}};
     EXPECT_EQ(of(kernels).level, Level::fail);
     EXPECT_EQ(of(kernels).cure,
               "sudo ip link set dev eth7 down && sudo dpdk-devbind.py --bind=vfio-pci "
@@ -281,6 +482,53 @@ TEST(Doctor, ACardMustHaveADriverThatDpdkWorksWith) {
     PortFacts missing = card("");
     missing.pci.reset();
     EXPECT_EQ(of(missing).level, Level::fail);
+}
+
+TEST(Doctor, WhatIsNoNetworkCardIsLeftToWhomItBelongs) {
+    for (const auto* driver : {"virtio-pci", "vfio-pci", ""}) {
+        PortFacts disk = card(driver);
+        disk.pci->device_class = 0x018000;
+        const Finding finding = judge_port(disk).at(0);
+        EXPECT_EQ(finding.level, Level::fail) << driver;
+        EXPECT_THAT(finding.text, HasSubstr("mass storage controller (PCI class 0180"));
+        EXPECT_THAT(finding.cure, Not(HasSubstr("bind="))) << driver;
+    }
+    PortFacts unknown = card("");
+    unknown.pci->device_class.reset();
+    EXPECT_EQ(judge_port(unknown).at(0).level, Level::fail);
+    EXPECT_THAT(judge_port(unknown).at(0).cure, Not(HasSubstr("bind=")));
+    unknown.pci->device_class = 0xff0000;
+    EXPECT_THAT(judge_port(unknown).at(0).text, HasSubstr("device of another class"));
+}
+
+TEST(Doctor, ACureThatTakesAnInterfaceAwayWarnsWhoMayBeHereByIt) {
+    const auto of_card = [](InterfaceFacts facts) {
+        PortFacts port = card("virtio-pci");
+        port.pci->interfaces = {{.name = "eth6"}, std::move(facts)};
+        return judge_port(port).at(0);
+    };
+    EXPECT_THAT(of_card({.name = "eth7"}).cure, StartsWith("sudo ip link set dev eth6 down && sudo "
+                                                           "ip link set dev eth7 down && sudo "));
+    for (const auto& facts : {InterfaceFacts{.name = "eth7", .has_default_route = true},
+                              InterfaceFacts{.name = "eth7", .is_addressed = true}}) {
+        EXPECT_THAT(of_card(facts).text, HasSubstr("(virtio-pci, eth6 eth7)"));
+        EXPECT_THAT(of_card(facts).cure, StartsWith("eth7 "));
+        EXPECT_THAT(of_card(facts).cure, HasSubstr("the only way in to this machine"));
+        EXPECT_THAT(of_card(facts).cure, EndsWith("--bind=vfio-pci 0000:03:00.0"));
+    }
+
+    const auto of_interface = [](void (*change)(InterfaceFacts&)) {
+        InterfaceFacts facts = good_interface();
+        change(facts);
+        return about(judge_port(interface(facts)), "kernel").cure;
+    };
+    const auto flush = of_interface([](auto& eth) { eth.has_ipv4 = eth.is_addressed = true; });
+    EXPECT_THAT(flush, HasSubstr("the only way in to this machine"));
+    EXPECT_THAT(flush, EndsWith("sudo ip address flush dev eth1"));
+    EXPECT_THAT(of_interface([](auto& eth) { eth.has_ipv6 = eth.has_default_route = true; }),
+                StartsWith("eth1 carries the default route"));
+    EXPECT_EQ(of_interface([](auto& eth) { eth.has_ipv4 = true; }),
+              "sudo ip address flush dev eth1");
 }
 
 TEST(Doctor, AnInterfaceMustBeUpAndWideEnoughAndQuiet) {
@@ -304,6 +552,7 @@ Heard heard(std::chrono::seconds listened) {
     Heard heard{.listened = listened};
     heard.after.link_up = true;
     heard.after.filter_mode = MulticastFilterMode::exact_list;
+    heard.after.counters.received = 10;
     return heard;
 }
 
@@ -326,8 +575,22 @@ TEST(Doctor, AFilterIsJudgedByWhatComesThrough) {
     EXPECT_THAT(about(judge_heard(some), "filter").text, HasSubstr("2 frames"));
     some.after.filter_mode = MulticastFilterMode::promiscuous;
     EXPECT_EQ(about(judge_heard(some), "filter").level, Level::warn);
-    some.after.counters = some.before.counters;
+    some.after.counters.drops = some.before.counters.drops;
     EXPECT_EQ(about(judge_heard(some), "filter").level, Level::ok);
+}
+
+TEST(Doctor, OfAFilterSilenceProvesNothing) {
+    Heard silent = heard(10s);
+    silent.before.counters.received = 10;
+    EXPECT_EQ(about(judge_heard(silent), "filter").level, Level::skip);
+    EXPECT_THAT(about(judge_heard(silent), "filter").text,
+                HasSubstr("nothing was heard in 10 s, so nothing is proven"));
+    // What this port has sent itself is no news either.
+    silent.after.counters.received = 12;
+    silent.after.counters.drops[static_cast<std::size_t>(DropReason::own_echo)] = 2;
+    EXPECT_EQ(about(judge_heard(silent), "filter").level, Level::skip);
+    silent.after.counters.received = 13;
+    EXPECT_EQ(about(judge_heard(silent), "filter").level, Level::ok);
 }
 
 TEST(Doctor, APortWithoutLinkIsAFailure) {
