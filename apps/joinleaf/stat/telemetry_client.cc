@@ -1,10 +1,10 @@
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/stat/telemetry_client.h>
+#include <apps/joinleaf/unix_address.h>
 #include <dataplane/dpdk/runtime_folder.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <charconv>
@@ -27,12 +27,7 @@ constexpr std::size_t kMostPages = 10'000;
 Descriptor connect_to(const std::string& path) {
     constexpr std::string_view kCure =
         "`joinleaf stat` without a path finds the processes that run";
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        throw system_failure("look at", path, ENAMETOOLONG, kCure);
-    }
-    std::ranges::copy(path, std::begin(address.sun_path));
+    const sockaddr_un address = unix_address(path, "look at", kCure);
     Descriptor fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     const auto* generic = reinterpret_cast<const sockaddr*>(&address);
     if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) != 0 ||
