@@ -1,5 +1,6 @@
 """How an operator sees a running joinleaf: telemetry, metrics, and joinleaf stat."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -162,6 +163,43 @@ def test_without_rights_or_hugepages_the_socket_is_the_users(tmp_path):
     finally:
         netns.stop(root, signal.SIGINT)
     assert not socket.parent.exists()
+
+
+@contextlib.contextmanager
+def leaf_with(runtime):
+    """A leaf on no network whose RUNTIME_DIRECTORY that is."""
+    leaf = subprocess.Popen(
+        [program.PROGRAM, "leaf", "--port", "null", "--address", "10.9.0.2/24", "--join",
+         f"{CHANNEL}:{PORT}", "--output", "null", "--idle-sleep-us", "100"],
+        env={**os.environ, "RUNTIME_DIRECTORY": str(runtime)}, stderr=subprocess.PIPE, text=True)
+    try:
+        assert any("joined" in line for line in leaf.stderr)
+        yield leaf
+    finally:
+        netns.stop(leaf, signal.SIGINT)
+
+
+def test_stat_finds_a_process_where_its_environment_says(tmp_path):
+    with leaf_with(tmp_path) as leaf:
+        assert json.loads(stat("--json", "--pid", leaf.pid).stdout)["pid"] == leaf.pid
+
+
+def test_stat_finds_what_the_unit_runs():
+    """RuntimeDirectory=joinleaf/%i"""
+    runtime = pathlib.Path(f"/run/joinleaf/test-{os.getpid()}")
+    runtime.mkdir(parents=True)
+    try:
+        with leaf_with(runtime) as leaf:
+            done = stat("--json", check=False)  # others may run on this host: then it lists them
+            assert str(leaf.pid) in done.stdout + done.stderr
+            listed = netns.run("dpdk-telemetry.py", "-f", f"joinleaf-{leaf.pid}",
+                               input="/joinleaf/ports\n",
+                               env={**os.environ, "RUNTIME_DIRECTORY": str(runtime)})
+            assert "10.9.0.2/24" in listed.stdout
+    finally:
+        shutil.rmtree(runtime)
+        with contextlib.suppress(OSError):
+            runtime.parent.rmdir()
 
 
 def test_where_no_socket_can_be_the_program_says_so_and_runs(tmp_path):

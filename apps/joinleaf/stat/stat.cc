@@ -19,7 +19,7 @@ TelemetryClient client_for(const StatOptions& options) {
     }
     std::optional<pid_t> pid;
     if (options.pid) pid = static_cast<pid_t>(*options.pid);
-    return TelemetryClient(choose_process(running_processes(), pid).path);
+    return TelemetryClient(choose_process(running_processes(pid), pid).path);
 }
 
 void print_once(TelemetryClient& client, Duration interval) {
