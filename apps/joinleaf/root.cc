@@ -418,6 +418,7 @@ Summary Root::summary_of(Status status) const {
 int run_root(const RootOptions& options, Surroundings& surroundings) {
     if (options.output) Output::check(*options.output);
     BlackBox::check(options.common.recorder);
+    if (options.common.state) StateFile::check(*options.common.state);
     if (options.admission) {
         check_files(options.admission->options, !options.admission->invite.empty());
     }

@@ -1,6 +1,7 @@
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/stat/telemetry_client.h>
 #include <apps/joinleaf/unix_address.h>
+#include <controlplane/whole_file.h>
 #include <dataplane/dpdk/runtime_folder.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <set>
 
@@ -93,8 +93,7 @@ std::vector<RunningProcess> processes_in(const std::vector<fs::path>& folders) {
 
 /// What the kernel tells of a process; empty: there is none, or it is another user's.
 std::string text_of_process(pid_t pid, std::string_view what) {
-    std::ifstream file(fmt::format("/proc/{}/{}", pid, what));
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    return controlplane::read_whole(fmt::format("/proc/{}/{}", pid, what)).value_or("");
 }
 
 }  // namespace

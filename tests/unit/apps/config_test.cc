@@ -167,6 +167,16 @@ TEST_F(ConfigFile, MustBeThere) {
                             HasSubstr("1 error with")));
 }
 
+TEST(ConfigFiles, ThatAreDirectoriesAreNamedWithTheCure) {
+    for (const auto& words : {std::vector<std::string>{"--config", "/tmp"},
+                              std::vector<std::string>{"leaf", "--config", "/tmp"}}) {
+        const auto invocation = parse_command_line(words);
+        const auto& message = std::get<Message>(invocation);
+        EXPECT_EQ(message.exit_code, kExitWrongUse);
+        EXPECT_THAT(message.text, ::testing::StartsWith("/tmp: Is a directory; name a text file"));
+    }
+}
+
 TEST_F(ConfigFile, CannotNameAnotherOrPrintItself) {
     write(std::string("config = \"other.toml\"\nprint-config = true\n") + kLeaf);
     EXPECT_THAT(refused("leaf"),

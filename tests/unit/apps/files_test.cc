@@ -331,5 +331,26 @@ TEST_F(Files, OfAdmissionAreReadBeforeAnythingStarts) {
     EXPECT_THAT(complaint(options, false), HasSubstr("missing.psk"));
 }
 
+TEST_F(Files, OfAdmissionThatAreDirectoriesAreNamedWithTheCure) {
+    const std::string folder = path(".");
+    const std::string wanted = folder + ": Is a directory; name a text file";
+    AdmissionOptions policy;
+    policy.policy = folder;
+    EXPECT_EQ(complaint(policy, false), wanted);
+    AdmissionOptions keys;
+    keys.tls.psk = folder;
+    EXPECT_EQ(complaint(keys, false), wanted);
+    AdmissionOptions certificates;
+    certificates.tls.certificate = folder;
+    certificates.tls.key = certificates.tls.ca = with_text("one.pem", "");
+    EXPECT_EQ(complaint(certificates, false), wanted);
+}
+
+TEST_F(Files, ThatNeverEndAreNotReadWhole) {
+    AdmissionOptions options;
+    options.policy = "/dev/zero";
+    EXPECT_EQ(complaint(options, false), "/dev/zero: File too large; name a text file");
+}
+
 }  // namespace
 }  // namespace joinleaf::app
