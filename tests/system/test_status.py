@@ -235,9 +235,12 @@ def test_metrics_are_as_prometheus_wants_them(fed):
     assert value(text, "joinleaf_port_delivered_datagrams_total") == 20, "each scrape looks anew"
 
 
-def test_the_dashboard_asks_for_metrics_that_there_are(site):
-    """Every name in it: in a scrape of a root with a leaf, or of that leaf."""
-    root = start_root(site.root, GROUP, *site.feed(), "--metrics", METRICS)
+def test_the_dashboard_asks_for_metrics_that_there_are(site, tmp_path):
+    """Every name in it: in a scrape of a root of a feed with a leaf, or of that leaf."""
+    messages = tmp_path / "messages"
+    messages.write_text("a message\n" * 60_000)
+    root = start_root(site.root, GROUP, "--framing", "moldudp64", "--input", messages,
+                      "--input-format", "lines", "--rate", 1000, "--metrics", METRICS)
     root.wait("listening")
     leaf = start_leaf(site.one, site.root, "--output", "null", "--metrics", METRICS)
     leaf.wait("status", lambda s: s["delivered"] > 100)
@@ -252,6 +255,8 @@ def test_the_dashboard_asks_for_metrics_that_there_are(site):
     identifiers = [panel["id"] for panel in dashboard["panels"]]
     assert len(identifiers) == len(set(identifiers))
 
+    assert value(texts[1], "joinleaf_feed_latency_seconds", quantile="0.5") > 0
+    assert value(texts[1], "joinleaf_feed_latency_seconds_count") > 0
     assert value(texts[0], "joinleaf_session_members") == 1
     assert value(texts[0], "joinleaf_session_admitted_leaves_total") == 1
     there, = rows(root.process, "leaves")
