@@ -61,8 +61,10 @@ false. The key \fBcommand\fR says which command the file is for, and has
 \fBjoinleaf \-\-config\fR \fIFILE\fR run it. What is typed wins over the file. All that is wrong with a
 file is told at once, and \fB\-\-print\-config\fR shows what is in force.
 .PP
-SIGHUP has a root or leaf read its file again. With an error nothing changes; else groups, sources,
-rates, invitations, policy and TLS files follow the file, and what needs a restart is named.
+SIGHUP has a root or leaf read its file again, and its policy and TLS files, also without a file. With
+an error nothing changes; else groups, sources, rates, invitations, policy and TLS files follow the
+file, and what needs a restart is named. Where there is nothing to read SIGHUP changes nothing. When
+the terminal is closed that it was started on, a root or leaf ends as by SIGTERM.
 .SH FILES
 .TP
 \fI/etc/joinleaf/NAME.toml\fR

@@ -1,4 +1,5 @@
 // What may be written in the file of --config, and the lines that answer what may not.
+#include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/command_line.h>
 #include <apps/joinleaf/config.h>
 #include <apps/joinleaf/reload.h>
@@ -165,6 +166,44 @@ TEST_F(ConfigFile, MustBeThere) {
                 ElementsAre("FILE: No such file or directory; check the path and that this user "
                             "may read it",
                             HasSubstr("1 error with")));
+}
+
+TEST(Reload, ItsReasonsDoNotNameTheCommandTwice) {
+    const Failure why("leaf.toml:3:7: mtu: no\njoinleaf leaf: 1 error with --config leaf.toml");
+    EXPECT_THAT(reasons_in(why, "joinleaf leaf"),
+                ElementsAre("leaf.toml:3:7: mtu: no", "1 error with --config leaf.toml"));
+}
+
+TEST(Reload, IsOfNoUseWhereNothingWasRead) {
+    Settings settings;
+    EXPECT_FALSE(can_read_again(settings, nullptr));
+    AdmissionOptions admission;
+    EXPECT_FALSE(can_read_again(settings, &admission));
+    admission.policy = "policy.toml";
+    EXPECT_TRUE(can_read_again(settings, &admission));
+    admission.policy.clear();
+    admission.tls.psk = "keys";
+    EXPECT_TRUE(can_read_again(settings, &admission));
+    settings.file = "leaf.toml";
+    EXPECT_TRUE(can_read_again(settings, nullptr));
+}
+
+TEST(Reload, AnotherPolicyIsReadInThePlaceOfOneAndNotInThePlaceOfNone) {
+    AdmissionOptions before;
+    AdmissionOptions after;
+    after.policy = "new.toml";
+    EXPECT_THAT(live_files(before, after), IsEmpty());
+    EXPECT_EQ(with_live_files(before, after).policy, "");
+    before.policy = "old.toml";
+    EXPECT_THAT(live_files(before, after), ElementsAre("policy"));
+    EXPECT_EQ(with_live_files(before, after).policy, "new.toml");
+    after.policy.clear();
+    EXPECT_EQ(with_live_files(before, after).policy, "old.toml");
+
+    before.tls.psk = "old.psk";
+    after.tls.psk = "new.psk";
+    EXPECT_THAT(live_files(before, after), ::testing::Contains("tls-psk"));
+    EXPECT_EQ(with_live_files(before, after).tls.psk, "new.psk");
 }
 
 TEST(ConfigFiles, ThatAreDirectoriesAreNamedWithTheCure) {
