@@ -206,6 +206,33 @@ TEST(Reload, AnotherPolicyIsReadInThePlaceOfOneAndNotInThePlaceOfNone) {
     EXPECT_EQ(with_live_files(before, after).tls.psk, "new.psk");
 }
 
+TEST_F(ConfigFile, IsCheckedTogetherWithTheFilesThatItNames) {
+    write(R"(port = "null"
+address = "10.0.0.1/24"
+group = "239.1.1.1:5000"
+input = "-"
+listen = "127.0.0.1:7000"
+policy = "/nonexistent/policy.toml"
+tls-psk = "/nonexistent/keys"
+state = "/nonexistent/root.state"
+queues = 1024
+mtu = 60
+)");
+    EXPECT_THAT(
+        refused("root"),
+        ElementsAre("FILE:6:10: policy: /nonexistent/policy.toml: No such file or directory; check "
+                    "the path and that this user may read it",
+                    "FILE:7:11: tls-psk: /nonexistent/keys: No such file or directory; check the "
+                    "path and that this user may read it",
+                    "FILE:8:9: state: cannot write /nonexistent/root.state: No such file or "
+                    "directory; name another file with --state",
+                    ::testing::StartsWith("FILE:9:10: queues: 1024 workers need as many CPUs"),
+                    "FILE:10:7: mtu: '60' will not do; use a whole number from 68 to 65535",
+                    HasSubstr("5 errors with")));
+    EXPECT_THAT(printed("root --mtu 1500"), HasSubstr("/nonexistent/keys"))
+        << "what is only printed may be for another host";
+}
+
 TEST(ConfigFiles, ThatAreDirectoriesAreNamedWithTheCure) {
     for (const auto& words : {std::vector<std::string>{"--config", "/tmp"},
                               std::vector<std::string>{"leaf", "--config", "/tmp"}}) {
