@@ -3,10 +3,15 @@
 
 namespace joinleaf::controlplane {
 
+bool has_tls(const AdmissionOptions& options) noexcept {
+    const auto& names = options.tls;
+    return !names.psk.empty() || !names.certificate.empty() || !names.ca.empty();
+}
+
 Parsed<AdmissionFiles> load_admission_files(const AdmissionOptions& options) {
     AdmissionFiles files;
     const auto& names = options.tls;
-    if (!names.psk.empty() || !names.certificate.empty() || !names.ca.empty()) {
+    if (has_tls(options)) {
         auto tls = TlsContext::load({.psk_file = names.psk,
                                      .psk_identity = names.psk_identity,
                                      .certificate_file = names.certificate,

@@ -16,6 +16,9 @@ struct AdmissionFiles {
     std::optional<Policy> policy;           ///< none: whoever asks
 };
 
+/// Whether any of its files is named.
+[[nodiscard]] bool has_tls(const AdmissionOptions& options) noexcept;
+
 /// Any thread. Error: one sentence that names the file and the cure.
 [[nodiscard]] Parsed<AdmissionFiles> load_admission_files(const AdmissionOptions& options);
 

@@ -1,12 +1,10 @@
 #include <controlplane/policy.h>
+#include <controlplane/whole_file.h>
 #include <fmt/format.h>
 
 #include <toml++/toml.h>
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <fstream>
-#include <system_error>
 
 namespace joinleaf::controlplane {
 namespace {
@@ -274,13 +272,9 @@ Parsed<Policy> Policy::parse(std::string_view text, std::string_view file) {
 }
 
 Parsed<Policy> Policy::load(const std::string& file) {
-    std::ifstream in(file);
-    if (!in) {
-        return tl::unexpected(fmt::format("{}: {}; check the path and that this user may read it",
-                                          file, std::generic_category().message(errno)));
-    }
-    const std::string text(std::istreambuf_iterator<char>(in), {});
-    return parse(text, file);
+    const auto text = read_whole(file);
+    if (!text) return tl::unexpected(fmt::format("{}: {}", file, why_not_read(text.error())));
+    return parse(*text, file);
 }
 
 Decision Policy::decide(const Peer& peer, GroupEndpoint group, const PolicyCounts& counts) const {

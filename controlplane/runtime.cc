@@ -250,11 +250,21 @@ Result<Socket> Socket::accept(const Condition& condition) {
     }
 }
 
-// The files are read on the calling thread; the control thread has others to serve.
 Result<void> Socket::reload_admission() {
     if (!impl_) return failure(std::errc::not_a_socket);
+    return reload_admission(impl_->socket->admission());
+}
+
+// The files are read on the calling thread; the control thread has others to serve.
+Result<void> Socket::reload_admission(const AdmissionOptions& names) {
+    if (!impl_) return failure(std::errc::not_a_socket);
     const auto& core = impl_->core;
-    auto files = controlplane::load_admission_files(impl_->socket->admission());
+    const auto& opened_with = impl_->socket->admission();
+    if (names.policy.empty() != opened_with.policy.empty() ||
+        controlplane::has_tls(names) != controlplane::has_tls(opened_with)) {
+        return failure(std::errc::operation_not_supported);
+    }
+    auto files = controlplane::load_admission_files(names);
     return core->call([&]() -> Result<void> {
         if (!files) {
             core->log(files.error());

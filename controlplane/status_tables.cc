@@ -407,6 +407,10 @@ std::string feed_label(const FeedStatus& feed) {
                ? std::string()
                : std::to_string(static_cast<std::uint32_t>(feed.lines.front().socket));
 }
+/// Within a nanosecond for each that was recorded.
+Value sum_of(const Histogram& times) {
+    return number(times.count() * in_nanoseconds(times.mean()));
+}
 constexpr auto kFeedFields = std::to_array<Field<FeedStatus>>({
     {{"socket", Kind::label, "The first line's socket"},
      [](const FeedStatus& f) { return text(feed_label(f)); }},
@@ -439,6 +443,10 @@ constexpr auto kFeedFields = std::to_array<Field<FeedStatus>>({
      [](const FeedStatus& f) { return nanoseconds(f.latency.percentile(0.999)); }},
     {{"latency_max", Kind::gauge, "The longest", Unit::nanoseconds},
      [](const FeedStatus& f) { return nanoseconds(f.latency.max()); }},
+    {{"latency_count", Kind::counter, "Packets whose latency that is"},
+     [](const FeedStatus& f) { return number(f.latency.count()); }},
+    {{"latency_sum", Kind::counter, "Of them all", Unit::nanoseconds},
+     [](const FeedStatus& f) { return sum_of(f.latency); }},
 });
 
 Table feed_table(const Status& status) {
@@ -476,6 +484,10 @@ constexpr auto kLineFields = std::to_array<Field<LineItem>>({
     {{"skew_p99", Kind::gauge, "Behind the first copy: what 99 % did not exceed",
       Unit::nanoseconds},
      [](const LineItem& l) { return nanoseconds(l.line().skew.percentile(0.99)); }},
+    {{"skew_count", Kind::counter, "Packets whose skew that is"},
+     [](const LineItem& l) { return number(l.line().skew.count()); }},
+    {{"skew_sum", Kind::counter, "Of them all", Unit::nanoseconds},
+     [](const LineItem& l) { return sum_of(l.line().skew); }},
 });
 
 Table line_table(const Status& status) {

@@ -1,5 +1,6 @@
 #include <controlplane/admission_text.h>
 #include <controlplane/tls.h>
+#include <controlplane/whole_file.h>
 #include <fmt/format.h>
 #include <joinleaf/address.h>
 #include <openssl/err.h>
@@ -7,12 +8,9 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
-#include <cerrno>
 #include <charconv>
-#include <fstream>
 #include <map>
 #include <sstream>
-#include <system_error>
 
 namespace joinleaf::controlplane {
 
@@ -36,9 +34,6 @@ struct Freed {
 using X509Ptr = std::unique_ptr<X509, Freed<X509, X509_free>>;
 using SessionPtr = std::unique_ptr<SSL_SESSION, Freed<SSL_SESSION, SSL_SESSION_free>>;
 using NamesPtr = std::unique_ptr<GENERAL_NAMES, Freed<GENERAL_NAMES, GENERAL_NAMES_free>>;
-struct CloseFile {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-};
 
 int secret_index() {
     static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
@@ -154,22 +149,15 @@ int no_pass_phrase(char*, int, int, void*) { return -1; }
 tl::unexpected<std::string> complaint(std::string text) { return tl::unexpected(std::move(text)); }
 
 Parsed<std::string> read_file(const std::string& path) {
-    std::ifstream file(path);
-    if (!file) {
-        const int error = errno;
-        return complaint(fmt::format("{}: {}; check the path and that this user may read it", path,
-                                     std::generic_category().message(error)));
-    }
-    return std::string(std::istreambuf_iterator<char>(file), {});
+    auto text = read_whole(path);
+    if (!text) return complaint(fmt::format("{}: {}", path, why_not_read(text.error())));
+    return *std::move(text);
 }
 
-/// OpenSSL says only that a file was no good; the system says why it could not be opened.
+/// OpenSSL says only that a file was no good; the system says why it could not be read.
 Parsed<void> check_readable(const std::string& path) {
-    const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "r"));
-    if (file == nullptr) {
-        return complaint(fmt::format("{}: {}; check the path and that this user may read it", path,
-                                     std::generic_category().message(errno)));
-    }
+    const auto text = read_file(path);
+    if (!text) return tl::unexpected(text.error());
     return {};
 }
 

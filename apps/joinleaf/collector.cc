@@ -1,17 +1,9 @@
 // What a root receives of its leaves.
 #include <apps/joinleaf/collector.h>
 #include <apps/joinleaf/failure.h>
-#include <apps/joinleaf/idle.h>
+#include <apps/joinleaf/taking.h>
 
 namespace joinleaf::app {
-namespace {
-
-using namespace std::chrono_literals;
-
-constexpr auto kLongestHeldBack = 100ms;  // of a stream too thin to fill the output's buffer
-
-}  // namespace
-
 Collector::Collector(Receiver receiver, Output output)
     : receiver_(std::move(receiver)), output_(std::move(output)) {}
 
@@ -35,22 +27,11 @@ void Collector::end() {
 }
 
 void Collector::run() {
-    Idle idle;
-    Instant held_since{};
+    const auto take = [this] { return take_burst(); };
+    const auto ends = [this](Instant) { return std::string_view(ending_ ? "ended" : ""); };
+    Taking taking;
     try {
-        while (!ending_) {
-            const bool took = take_burst();
-            if (took) {
-                idle.reset();
-            } else {
-                idle.wait();
-            }
-            const Instant now = Instant::clock::now();
-            if (output_.waiting() == 0) {
-                held_since = now;
-            } else if (now - held_since > kLongestHeldBack) {
-                output_.flush();
-            }
+        while (taking.turn(output_, take, ends).empty()) {
         }
     } catch (const std::exception& error) {
         failure_ = in_one_line(error);

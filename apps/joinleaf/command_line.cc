@@ -3,6 +3,7 @@
 #include <apps/joinleaf/config.h>
 #include <apps/joinleaf/help.h>
 #include <apps/joinleaf/manual.h>
+#include <apps/joinleaf/named.h>
 #include <apps/joinleaf/options_doctor.h>
 #include <apps/joinleaf/typed.h>
 #include <fmt/format.h>
@@ -426,6 +427,8 @@ Invocation settle(CLI::App& command, const Typed& typed) {
     Invocation invocation = Message{};
     if (!errors.is_unreadable) invocation = options_of(command, typed, wrong);
     if (typed.config) {
+        // What is only printed may be for another host.
+        if (!errors.is_unreadable && !typed.print_config) check_named(invocation, wrong);
         for (const auto& what : wrong.all()) add_error(errors, what, command, settings);
         if (!errors.all.empty()) {
             return Message{kExitWrongUse, text_of(errors, command.get_name(), *typed.config)};

@@ -1,18 +1,15 @@
 // The configuration file of --config.
 #include <apps/joinleaf/config.h>
+#include <controlplane/whole_file.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <toml++/toml.h>
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <numeric>
 #include <optional>
-#include <system_error>
 #include <tuple>
 
 namespace joinleaf::app {
@@ -57,14 +54,11 @@ std::optional<ConfigError> parse(File& file) {
 }
 
 std::optional<ConfigError> load(File& file) {
-    std::ifstream in(file.name);
-    if (in) file.text.assign(std::istreambuf_iterator<char>(in), {});
-    if (!in || in.bad()) {
-        return ConfigError{
-            .where = file.name,
-            .what = fmt::format("{}; check the path and that this user may read it",
-                                std::generic_category().message(errno != 0 ? errno : EIO))};
+    auto text = controlplane::read_whole(file.name);
+    if (!text) {
+        return ConfigError{.where = file.name, .what = controlplane::why_not_read(text.error())};
     }
+    file.text = *std::move(text);
     return parse(file);
 }
 

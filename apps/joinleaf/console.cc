@@ -1,10 +1,10 @@
 // Where the operator of a running root speaks to it.
 #include <apps/joinleaf/console.h>
 #include <apps/joinleaf/failure.h>
+#include <apps/joinleaf/unix_address.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
@@ -17,16 +17,6 @@ namespace {
 constexpr int kBacklog = 16;
 constexpr std::string_view kCure = "name a path with --commands where a socket can be made";
 constexpr std::string_view kTooLong = "error: that line is too long; 'help' lists the commands\n";
-
-sockaddr_un address_of(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        throw system_failure("listen at", path, ENAMETOOLONG, kCure);
-    }
-    std::ranges::copy(path, std::begin(address.sun_path));
-    return address;
-}
 
 Descriptor unix_socket() {
     Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -92,7 +82,7 @@ Console::~Console() {
 }
 
 void Console::listen_at(const std::string& path) {
-    const sockaddr_un address = address_of(path);
+    const sockaddr_un address = unix_address(path, "listen at", kCure);
     listening_ = unix_socket();
     int code = bind_to(listening_.get(), address);
     if (code == EADDRINUSE) {

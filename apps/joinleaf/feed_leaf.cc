@@ -1,7 +1,6 @@
 // What a leaf receives as a sequenced feed.
 #include <apps/joinleaf/feed_leaf.h>
 #include <apps/joinleaf/numbers.h>
-#include <apps/joinleaf/subscriber.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -128,14 +127,6 @@ void FeedSubscriber::history_begins(const HistoryBegins& said) {
     std::string_view name(said.session.data(), said.session.size());
     name = name.substr(0, name.find_last_not_of(' ') + 1);
     feed_.history_begins(name, said.sequence);
-}
-
-void FeedSubscriber::flush_if_held_back(Instant now) {
-    if (sink_.waiting() == 0) {
-        held_since_ = now;
-    } else if (now - held_since_ > kLongestHeldBack) {
-        sink_.flush();
-    }
 }
 
 FeedTaken FeedSubscriber::facts() {

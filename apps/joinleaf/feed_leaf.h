@@ -2,9 +2,9 @@
 #pragma once
 
 #include <apps/joinleaf/feed_files/message_sink.h>
-#include <apps/joinleaf/idle.h>
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/run.h>
+#include <apps/joinleaf/taking.h>
 #include <joinleaf/feed_receiver.h>
 #include <joinleaf/repair.h>
 
@@ -36,15 +36,9 @@ public:
     template <class ShouldStop>
     std::string_view run(ShouldStop should_stop) {
         while (reason_.empty()) {
-            const bool took = take_burst();
-            const Instant now = Instant::clock::now();
-            if (const std::string_view reason = should_stop(now); !reason.empty()) return reason;
-            if (took) {
-                idle_.reset();
-            } else {
-                idle_.wait();
-            }
-            flush_if_held_back(now);
+            const auto reason = taking_.turn(
+                sink_, [this] { return take_burst(); }, should_stop);
+            if (!reason.empty()) return reason;
         }
         return reason_;
     }
@@ -74,7 +68,6 @@ private:
     void take_session(const FeedEvent& event);
     void take_end(const FeedEvent& event);
     [[nodiscard]] MessageRun run_of(const FeedEvent& event, FeedMessages messages) const;
-    void flush_if_held_back(Instant now);
 
     const LeafOptions& options_;
     FeedReceiver feed_;
@@ -84,7 +77,7 @@ private:
     Reporter& report_;
     RepairHost* keeper_;
     RecordedTime since_1970_;  ///< of Instant's beginning
-    Idle idle_{std::chrono::microseconds(200)};
+    Taking taking_{Idle(std::chrono::microseconds(200))};
     std::string_view reason_;
     net::MoldSession session_;
     std::string session_name_;
@@ -93,7 +86,6 @@ private:
     Ticker::Taken taken_;
     std::optional<Instant> first_at_;
     Instant last_at_{};
-    Instant held_since_{};
 };
 
 }  // namespace joinleaf::app

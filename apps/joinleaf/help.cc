@@ -170,9 +170,10 @@ const std::string_view kStatFooter =
   joinleaf stat --json
 
 Shows a running root or leaf of this host: its ports, workers, sessions, leaves and groups with how
-they are doing, and what is lost or dropped and why. A count that rises stands out. It asks the
-process through the telemetry socket that it has under /var/run/dpdk (root) or XDG_RUNTIME_DIR/dpdk;
-PATH names another one. The process's own user and root may.
+they are doing, and what is lost or dropped and why. A count that rises stands out, and what is being
+lost is told in the first line. It asks the process through its telemetry socket, which is under
+/var/run/dpdk (root), XDG_RUNTIME_DIR/dpdk, /run/joinleaf/NAME/dpdk (joinleaf@NAME) or, with --pid,
+where that process's RUNTIME_DIRECTORY says; PATH names another one. Its own user and root may.
 
 Keys: arrows, page up and page down, home and end scroll; p stops the picture, and lets it go on;
 q ends.

@@ -243,6 +243,7 @@ int run_and_keep(const LeafOptions& options, const FeedServing* serving,
                  Surroundings& surroundings) {
     if (options.output) Output::check(*options.output);
     BlackBox::check(options.common.recorder);
+    if (options.common.state) StateFile::check(*options.common.state);
     if (options.admission) {
         check_files(options.admission->options, options.admission->root.has_value());
     }

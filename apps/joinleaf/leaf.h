@@ -57,8 +57,12 @@ private:
     [[nodiscard]] std::vector<JoinedGroup> joined() const;
     void reload();
     [[nodiscard]] LeafOptions read_options() const;
-    /// What can change while this leaf runs.
-    [[nodiscard]] SettingsChange take_over(const LeafOptions& fresh);
+    /// The files of `fresh`, as far as they can be others while this leaf runs. Returns their keys.
+    /// Errors: throws Failure, and nothing has changed.
+    [[nodiscard]] std::vector<std::string_view> reload_admission(const LeafOptions& fresh);
+    /// What can change while this leaf runs; `live`: the keys of files that have been read again.
+    [[nodiscard]] SettingsChange take_over(const LeafOptions& fresh,
+                                           std::vector<std::string_view> live);
     /// Joins and leaves groups until they are those of the options.
     void follow_groups();
     void leave(Member& member);

@@ -123,14 +123,15 @@ std::vector<JoinedGroup> Leaf::joined() const {
 }
 
 void Leaf::reload() {
+    const auto& settings = options_.common.settings;
+    if (!can_read_again(settings, options_.admission ? &options_.admission->options : nullptr)) {
+        return tell_nothing_to_reload(around_.report);
+    }
     service_.reloading();
     try {
         const LeafOptions fresh = read_options();
-        if (fresh.admission) {
-            check_files(fresh.admission->options, fresh.admission->root.has_value());
-        }
-        if (session_) session_->reload();
-        tell_reloaded(around_.report, take_over(fresh));
+        const auto files = session_ ? reload_admission(fresh) : std::vector<std::string_view>();
+        tell_reloaded(around_.report, take_over(fresh, files), !settings.file.empty());
     } catch (const std::exception& why) {
         tell_not_reloaded(around_.report, why);
     }
@@ -142,20 +143,32 @@ LeafOptions Leaf::read_options() const {
     return read_again<LeafOptions>(around_.arguments);
 }
 
+std::vector<std::string_view> Leaf::reload_admission(const LeafOptions& fresh) {
+    auto& own = options_.admission->options;
+    const auto& given = fresh.admission ? fresh.admission->options : own;
+    auto wanted = with_live_files(own, given);
+    check_files(wanted, options_.admission->root.has_value());
+    session_->reload(wanted);
+    auto files = live_files(own, given);
+    own = std::move(wanted);
+    return files;
+}
+
 // What is sent goes to the one group that was joined for it.
-SettingsChange Leaf::take_over(const LeafOptions& fresh) {
+SettingsChange Leaf::take_over(const LeafOptions& fresh, std::vector<std::string_view> live) {
     auto& settings = options_.common.settings;
     const auto& given = fresh.common.settings;
     if (input_) {
-        auto change = app::take_over(settings, given, {"rate", "bit-rate"});
+        live.insert(live.end(), {"rate", "bit-rate"});
+        auto change = app::take_over(settings, given, live);
         const auto& pace = *fresh.publishing;
-        if (!change.applied.empty() && !members_.empty()) {
+        if ((change.has("rate") || change.has("bit-rate")) && !members_.empty()) {
             must(members_.front().socket.set_rate(pace.packets_per_second, pace.bits_per_second),
                  "change the rate");
         }
         return change;
     }
-    if (session_ || feed_) return app::take_over(settings, given, {});
+    if (session_ || feed_) return app::take_over(settings, given, live);
     auto change = app::take_over(settings, given, {"join", "source", "exclude"});
     auto owed = joined();
     options_.groups = fresh.groups;

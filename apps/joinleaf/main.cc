@@ -40,12 +40,6 @@ Reporter::Options show(const CommonOptions& common) {
             .live = ::isatty(STDOUT_FILENO) == 1};
 }
 
-const CommonOptions& common_of(const RepairOptions& options) { return options.leaf.common; }
-template <class Options>
-const CommonOptions& common_of(const Options& options) {
-    return options.common;
-}
-
 struct Start {
     joinleaf::Instant began;
     std::vector<std::string> arguments;
@@ -57,9 +51,7 @@ struct Start {
         try {
             constexpr bool kReloads =
                 !std::is_same_v<Options, DemoOptions> && !std::is_same_v<Options, DoctorOptions>;
-            const bool has_file = !common_of(options).settings.file.empty();
-            Signals signals(kReloads && has_file ? Signals::Hangup::reloads
-                                                 : Signals::Hangup::ends);
+            Signals signals(kReloads ? Signals::Hangup::reloads : Signals::Hangup::ends);
             Surroundings surroundings{report, signals, began, arguments};
             return command(options, surroundings);
         } catch (const std::exception& error) {

@@ -67,9 +67,10 @@ end it in good order: the groups are left, the leaves are told, and what has arr
 second one ends it at once.
 .TP
 \fBSIGHUP\fR
-has a root, leaf or repair server that runs with \fB\-\-config\fR read its file again. With an error
-nothing changes; else groups, sources, rates, invitations, policy and TLS files follow the file, and
-what needs a restart is named. Without a file it ends the program at once.
+has a root, leaf or repair server read its file again, and its policy and TLS files, also without a
+file. With an error nothing changes; else groups, sources, rates, invitations, policy and TLS files
+follow the file, and what needs a restart is named. Where there is nothing to read it changes
+nothing. When the terminal is closed that it was started on, the program ends as by SIGTERM.
 .TP
 \fBSIGUSR1\fR
 has a root, leaf or repair server write what \fB\-\-record\fR remembers to a file. Without

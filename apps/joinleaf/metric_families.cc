@@ -2,8 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <iterator>
+#include <optional>
 #include <string>
+#include <utility>
 
 namespace joinleaf::app {
 namespace {
@@ -95,9 +99,77 @@ MetricFamily texts(const Table& table) {
     return family;
 }
 
+/// Columns that are parts of one thing, how times are spread: LATENCY_p50 and whatever else is
+/// named after it. Prometheus has a summary for them.
+constexpr std::array<std::pair<std::string_view, double>, 4> kQuantiles{
+    {{"_p50", 0.5}, {"_p99", 0.99}, {"_p999", 0.999}, {"_max", 1}}};
+constexpr std::string_view kMedian = kQuantiles[0].first;
+constexpr std::string_view kCount = "_count";
+constexpr std::string_view kSum = "_sum";
+
+std::optional<std::size_t> column_of(const Table& table, std::string_view name) {
+    const auto found = std::ranges::find(table.columns, name, &Column::name);
+    if (found == table.columns.end()) return {};
+    return static_cast<std::size_t>(found - table.columns.begin());
+}
+
+std::string named(std::string_view spread, std::string_view part) {
+    return fmt::format("{}{}", spread, part);
+}
+
+/// As in "latency", of any of its columns; empty: the column stands for itself.
+std::string_view spread_of(const Table& table, std::string_view column) {
+    const auto at = column.rfind('_');
+    if (at == std::string_view::npos) return {};
+    const auto begin = column.substr(0, at);
+    const auto end = column.substr(at);
+    const bool is_part =
+        end == kCount || end == kSum || std::ranges::any_of(kQuantiles, [&](const auto& quantile) {
+            return quantile.first == end;
+        });
+    return is_part && column_of(table, named(begin, kMedian)) ? begin : std::string_view();
+}
+
+std::uint64_t number_of(const Table& table, const Row& row, const std::string& column) {
+    const auto at = column_of(table, column);
+    const auto* number = at ? std::get_if<std::uint64_t>(&row[*at]) : nullptr;
+    return number == nullptr ? 0 : *number;
+}
+
+/// What of no time at all is so long is not a number.
+MetricFamily summary(const Table& table, std::string_view spread) {
+    const auto& head = table.columns[*column_of(table, named(spread, kMedian))];
+    MetricFamily family{fmt::format("joinleaf_{}_{}_seconds", table.prefix, spread),
+                        std::string(head.help.substr(0, head.help.find(':'))),
+                        MetricType::Summary,
+                        {}};
+    for (std::size_t i = 0; i < rows_told(table); ++i) {
+        const Row& row = table.rows[i];
+        ClientMetric metric;
+        metric.label = labels_of(table, row);
+        metric.summary.sample_count = number_of(table, row, named(spread, kCount));
+        metric.summary.sample_sum =
+            static_cast<double>(number_of(table, row, named(spread, kSum))) / kNanosecondsPerSecond;
+        for (const auto& [part, share] : kQuantiles) {
+            if (!column_of(table, named(spread, part))) continue;
+            const auto time = static_cast<double>(number_of(table, row, named(spread, part)));
+            metric.summary.quantile.push_back({share, metric.summary.sample_count == 0
+                                                          ? std::nan("")
+                                                          : time / kNanosecondsPerSecond});
+        }
+        family.metric.push_back(std::move(metric));
+    }
+    return family;
+}
+
 std::vector<MetricFamily> families_of(const Table& table) {
     std::vector<MetricFamily> families;
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
+        const auto name = table.columns[i].name;
+        if (const auto spread = spread_of(table, name); !spread.empty()) {
+            if (name == named(spread, kMedian)) families.push_back(summary(table, spread));
+            continue;
+        }
         const auto kind = table.columns[i].kind;
         if (kind == Kind::state) families.push_back(states(table, i));
         if (kind == Kind::gauge || kind == Kind::counter) families.push_back(numbers(table, i));

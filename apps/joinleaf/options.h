@@ -196,7 +196,8 @@ using Invocation = std::variant<RootOptions, LeafOptions, RepairOptions, TellOpt
 
 /// Reads the arguments behind the program's name, and the file that --config names. Wrong use
 /// becomes a Message of one line that names the option, what is wrong and the cure; with a file, a
-/// line for each thing that is wrong, with its place. Touches nothing else outside.
+/// line for each thing that is wrong, with its place, and what the options name on this host is
+/// looked at as well (named.h). Touches nothing else outside.
 [[nodiscard]] Invocation parse_command_line(const std::vector<std::string>& arguments);
 
 }  // namespace joinleaf::app

@@ -1,4 +1,5 @@
 // What a running root or leaf does with its configuration when it is told to read it again.
+#include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/reload.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -31,7 +32,7 @@ std::string SettingsChange::text() const {
 }
 
 SettingsChange take_over(Settings& before, const Settings& after,
-                         std::initializer_list<std::string_view> live) {
+                         const std::vector<std::string_view>& live) {
     std::set<std::string> keys;
     for (const auto* settings : {&std::as_const(before), &after}) {
         for (const auto& [key, given] : settings->given) keys.insert(key);
@@ -52,16 +53,36 @@ SettingsChange take_over(Settings& before, const Settings& after,
     return change;
 }
 
-void tell_not_reloaded(Reporter& report, const std::exception& why) {
+bool can_read_again(const Settings& settings, const AdmissionOptions* admission) {
+    if (!settings.file.empty()) return true;
+    return admission != nullptr && (!admission->policy.empty() || has_tls(*admission));
+}
+
+std::vector<std::string> reasons_in(const std::exception& why, std::string_view command) {
+    const std::string own = fmt::format("{}: ", command);
+    std::vector<std::string> reasons;
     std::istringstream lines(in_one_line(why));
-    for (std::string line; std::getline(lines, line);) report.error(line);
+    for (std::string line; std::getline(lines, line);) {
+        reasons.push_back(line.starts_with(own) ? line.substr(own.size()) : line);
+    }
+    return reasons;
+}
+
+void tell_not_reloaded(Reporter& report, const std::exception& why) {
+    for (const auto& reason : reasons_in(why, report.options().command)) report.error(reason);
     report.error("not reloaded: all stays as it was");
 }
 
-void tell_reloaded(Reporter& report, const SettingsChange& change) {
+void tell_reloaded(Reporter& report, const SettingsChange& change, bool has_file) {
     report.json(
         {{"event", "reloaded"}, {"applied", change.applied}, {"needs_restart", change.waiting}});
-    report.text("reloaded: " + change.text());
+    report.text("reloaded: " + (has_file ? change.text() : "the policy and the TLS files"));
+}
+
+void tell_nothing_to_reload(Reporter& report) {
+    report.note(
+        "SIGHUP changes nothing: no file of --config, policy or TLS was given that could be read "
+        "again");
 }
 
 }  // namespace joinleaf::app

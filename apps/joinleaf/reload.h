@@ -5,7 +5,7 @@
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/report.h>
 
-#include <initializer_list>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,7 +25,15 @@ struct SettingsChange {
 /// `live`: the keys that can change while it runs. Takes what `after` has of those over into
 /// `before`, so that the others are told again next time.
 [[nodiscard]] SettingsChange take_over(Settings& before, const Settings& after,
-                                       std::initializer_list<std::string_view> live);
+                                       const std::vector<std::string_view>& live);
+
+/// Whether anything that was read at the start can be read again; `admission`: none where nobody
+/// lets in.
+[[nodiscard]] bool can_read_again(const Settings& settings, const AdmissionOptions* admission);
+
+/// What is wrong, a line each, without `command` in front: who tells it says that.
+[[nodiscard]] std::vector<std::string> reasons_in(const std::exception& why,
+                                                  std::string_view command);
 
 /// The options that the command line and its file give now. Errors: throws Failure with a line for
 /// each thing that is wrong.
@@ -39,6 +47,9 @@ template <class Options>
 
 /// Tells that nothing has changed, and why.
 void tell_not_reloaded(Reporter& report, const std::exception& why);
-void tell_reloaded(Reporter& report, const SettingsChange& change);
+/// `has_file`: of --config. Else there were only the policy and TLS files.
+void tell_reloaded(Reporter& report, const SettingsChange& change, bool has_file);
+/// Of a SIGHUP where there is nothing: it goes on.
+void tell_nothing_to_reload(Reporter& report);
 
 }  // namespace joinleaf::app

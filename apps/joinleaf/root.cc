@@ -133,7 +133,10 @@ private:
     void reload();
     /// Errors: throws Failure, and nothing has changed.
     [[nodiscard]] SettingsChange read_and_apply();
-    [[nodiscard]] SettingsChange take_over(const RootOptions& fresh);
+    [[nodiscard]] SettingsChange take_over(const RootOptions& fresh,
+                                           const std::vector<std::string_view>& live);
+    [[nodiscard]] bool has_file() const { return !options_.common.settings.file.empty(); }
+    [[nodiscard]] bool can_read_again() const;
     [[nodiscard]] CommandAnswer reload_on_command();
     /// What this root receives of others' data by a group.
     [[nodiscard]] std::vector<JoinedGroup> joined() const;
@@ -263,9 +266,10 @@ bool Root::publish() {
 }
 
 void Root::reload() {
+    if (!can_read_again()) return tell_nothing_to_reload(around_.report);
     service_.reloading();
     try {
-        tell_reloaded(around_.report, read_and_apply());
+        tell_reloaded(around_.report, read_and_apply(), has_file());
     } catch (const std::exception& why) {
         tell_not_reloaded(around_.report, why);
     }
@@ -274,22 +278,32 @@ void Root::reload() {
 
 SettingsChange Root::read_and_apply() {
     const std::lock_guard lock(reloading_);
-    const bool has_file = !options_.common.settings.file.empty();
     std::optional<RootOptions> fresh;
-    if (has_file) fresh = read_again<RootOptions>(around_.arguments);
-    if (admitter_ && !admitter_->root().reload_admission()) {
-        throw Failure("a policy or TLS file is wrong, as told above");
+    if (has_file()) fresh = read_again<RootOptions>(around_.arguments);
+    std::vector<std::string_view> live{"bit-rate", "invite"};
+    // The rate of a feed is that of its messages, which it began with.
+    if (!feed_) live.emplace_back("rate");
+    if (admitter_) {
+        auto& own = options_.admission->options;
+        auto wanted = own;
+        bool invites = !options_.admission->invite.empty();
+        if (fresh && fresh->admission) {
+            const auto files = live_files(own, fresh->admission->options);
+            live.insert(live.end(), files.begin(), files.end());
+            wanted = with_live_files(std::move(wanted), fresh->admission->options);
+            invites = !fresh->admission->invite.empty();
+        }
+        check_files(wanted, invites);
+        must(admitter_->root().reload_admission(wanted), "use the policy and the TLS files");
+        own = std::move(wanted);
     }
     if (!fresh) return {};
-    return take_over(*fresh);
+    return take_over(*fresh, live);
 }
 
-// The rate of a feed is that of its messages, which it began with.
-SettingsChange Root::take_over(const RootOptions& fresh) {
-    auto& settings = options_.common.settings;
-    const auto& given = fresh.common.settings;
-    auto change = feed_ ? app::take_over(settings, given, {"bit-rate", "invite"})
-                        : app::take_over(settings, given, {"rate", "bit-rate", "invite"});
+SettingsChange Root::take_over(const RootOptions& fresh,
+                               const std::vector<std::string_view>& live) {
+    auto change = app::take_over(options_.common.settings, fresh.common.settings, live);
     if (fresh.publishing && (change.has("rate") || change.has("bit-rate"))) {
         const auto& pace = *fresh.publishing;
         must(socket_.set_rate(pace.packets_per_second, pace.bits_per_second), "change the rate");
@@ -306,19 +320,28 @@ SettingsChange Root::take_over(const RootOptions& fresh) {
     return change;
 }
 
+bool Root::can_read_again() const {
+    const auto& admission = options_.admission;
+    return app::can_read_again(options_.common.settings, admission ? &admission->options : nullptr);
+}
+
 CommandAnswer Root::reload_on_command() {
+    if (!can_read_again()) {
+        return not_done("this root was given no file of --config, policy or TLS to read again");
+    }
     try {
         const auto change = read_and_apply();
         std::string said =
             "the policy and the TLS files are read again, and hold for whoever asks now";
-        if (options_.common.settings.file.empty()) return done(said);
-        tell_reloaded(around_.report, change);
+        if (!has_file()) return done(said);
+        tell_reloaded(around_.report, change, true);
         return done(
             fmt::format("{}; of {} {}", said, options_.common.settings.file, change.text()));
     } catch (const std::exception& why) {
         tell_not_reloaded(around_.report, why);
-        return not_done(
-            "all stays as it was; the root's own output says what is wrong with a file");
+        CommandAnswer answer = not_done("not reloaded: all stays as it was");
+        answer.lines = reasons_in(why, around_.report.options().command);
+        return answer;
     }
 }
 
@@ -418,6 +441,7 @@ Summary Root::summary_of(Status status) const {
 int run_root(const RootOptions& options, Surroundings& surroundings) {
     if (options.output) Output::check(*options.output);
     BlackBox::check(options.common.recorder);
+    if (options.common.state) StateFile::check(*options.common.state);
     if (options.admission) {
         check_files(options.admission->options, !options.admission->invite.empty());
     }

@@ -176,7 +176,9 @@ std::optional<std::string> RootedLeaf::complaint() const {
     return fmt::format("the root {} was lost: the connection to it broke", root_);
 }
 
-void RootedLeaf::reload() { must(opened_.reload_admission(), "read the TLS files again"); }
+void RootedLeaf::reload(const AdmissionOptions& names) {
+    must(opened_.reload_admission(names), "read the TLS files again");
+}
 
 void RootedLeaf::close() {
     member_.close();

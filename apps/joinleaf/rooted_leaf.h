@@ -35,8 +35,9 @@ public:
     /// What to tell of an end that was not in good order; none: it was.
     [[nodiscard]] std::optional<std::string> complaint() const;
 
-    /// Reads the TLS files again, for whoever connects from now on. Errors: throws Failure.
-    void reload();
+    /// Reads the TLS files that `names` has, for whoever connects from now on. Errors: throws
+    /// Failure.
+    void reload(const AdmissionOptions& names);
 
     void close();
 

@@ -1,8 +1,8 @@
 // What the commands share.
 #include <apps/joinleaf/failure.h>
+#include <apps/joinleaf/named.h>
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/run.h>
-#include <dataplane/dpdk/eal.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -72,12 +72,8 @@ Runtime start_runtime(const CommonOptions& common, std::vector<PortOptions> port
         options.workers = std::max(options.workers, port.queues);
     }
     options.cpus = common.cpus;
-    if (const auto usable = dataplane::dpdk::usable_cpus().size();
-        common.cpus.empty() && options.workers > usable) {
-        throw Failure(
-            fmt::format("--queues: {} workers need as many CPUs, and this process may run on {}; "
-                        "ask for fewer queues, or name CPUs to share with --cpu",
-                        options.workers, usable));
+    if (const auto enough = check_cpu_count(common, options.workers); !enough) {
+        throw Failure(enough.error());
     }
     options.idle_sleep = common.idle_sleep;
     options.eal_arguments = common.eal_arguments;

@@ -1,9 +1,11 @@
 // SIGINT and SIGTERM, and SIGHUP, as something to look at.
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/signals.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -26,6 +28,23 @@ sigset_t reload_signals() {
     return set;
 }
 
+/// Whether this process has a terminal that could hang up.
+bool has_terminal() {
+    const Descriptor terminal(::open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+    return static_cast<bool>(terminal);
+}
+
+/// nohup(1) does that for who wants to outlive the terminal.
+bool ignores_hangup() {
+    struct sigaction action {};
+    return ::sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/// A terminal that goes is told by the kernel, or by the shell that it was the terminal of.
+bool tells_of_terminal(const signalfd_siginfo& info) {
+    return info.ssi_code == SI_KERNEL || static_cast<pid_t>(info.ssi_pid) == ::getsid(0);
+}
+
 }  // namespace
 
 Signals::Signals(Hangup hangup) {
@@ -44,6 +63,7 @@ Signals::Signals(Hangup hangup) {
         throw system_failure("watch for", "signals", errno);
     }
     if (hangup == Hangup::ends) return;
+    ends_with_terminal_ = has_terminal() && !ignores_hangup();
     const sigset_t reload = reload_signals();
     pthread_sigmask(SIG_BLOCK, &reload, nullptr);
     hangup_ = Descriptor(::signalfd(-1, &reload, SFD_NONBLOCK | SFD_CLOEXEC));
@@ -53,17 +73,24 @@ Signals::Signals(Hangup hangup) {
 std::optional<std::string_view> Signals::asked_to_stop() {
     signalfd_siginfo info{};
     if (!asked_ && ::read(waiting_.get(), &info, sizeof info) == sizeof info) {
-        asked_ = info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM";
-        ::eventfd_write(taken_.get(), 1);
-        const sigset_t set = stop_signals();
-        pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+        stop(info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
     }
     return asked_;
 }
 
+void Signals::stop(std::string_view why) {
+    asked_ = why;
+    ::eventfd_write(taken_.get(), 1);
+    const sigset_t set = stop_signals();
+    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
 bool Signals::asked_to_reload() {
     signalfd_siginfo info{};
-    return hangup_ && ::read(hangup_.get(), &info, sizeof info) == sizeof info;
+    if (!hangup_ || ::read(hangup_.get(), &info, sizeof info) != sizeof info) return false;
+    if (!ends_with_terminal_ || !tells_of_terminal(info) || has_terminal()) return true;
+    if (!asked_) stop("SIGHUP");
+    return false;
 }
 
 }  // namespace joinleaf::app

@@ -2,6 +2,7 @@
 #include <apps/joinleaf/descriptor.h>
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/state_file.h>
+#include <controlplane/whole_file.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -11,8 +12,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -24,6 +25,7 @@ using namespace std::chrono_literals;
 
 constexpr int kFormat = 1;
 constexpr auto kRefreshEvery = 30s;  // far below kRememberedFor
+constexpr std::string_view kCure = "name another file with --state";
 
 std::string boot_id() {
     std::ifstream file("/proc/sys/kernel/random/boot_id");
@@ -141,6 +143,19 @@ StateFile::~StateFile() {
     if (written_at_) ::unlink(path_.c_str());
 }
 
+// Another file is put in its place, so that it is the folder that has to be writable.
+void StateFile::check(const std::string& path) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) {
+        throw Failure(fmt::format("{} is a directory; {}", path, kCure));
+    }
+    auto folder = std::filesystem::path(path).parent_path();
+    if (folder.empty()) folder = ".";
+    if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+        throw system_failure("write", path, errno, kCure);
+    }
+}
+
 std::int64_t StateFile::now() {
     timespec now{};
     ::clock_gettime(CLOCK_BOOTTIME, &now);
@@ -148,20 +163,16 @@ std::int64_t StateFile::now() {
 }
 
 std::optional<Parsed<RecordedState>> StateFile::read() const {
-    std::ifstream file(path_);
-    if (!file) {
-        if (errno == ENOENT) return {};
-        throw system_failure("read", path_, errno);
-    }
-    const std::string text(std::istreambuf_iterator<char>(file), {});
-    return parse_state(text);
+    const auto text = controlplane::read_whole(path_);
+    if (text) return parse_state(*text);
+    if (text.error() == std::errc::no_such_file_or_directory) return {};
+    throw system_failure("read", path_, text.error().value(), kCure);
 }
 
 void StateFile::write(std::vector<JoinedGroup> joined) {
     joined_ = std::move(joined);
     const std::string text = write_state({.owner = owner_, .alive_at = now(), .joined = joined_});
     const std::string fresh = path_ + ".new";
-    constexpr std::string_view kCure = "name another file with --state";
     constexpr mode_t kMode = 0644;
     Descriptor file(
         ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kMode));

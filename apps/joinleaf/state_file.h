@@ -66,6 +66,9 @@ public:
     /// The end in good order: nothing is owed. A file that this one has not written stays.
     ~StateFile();
 
+    /// Whether it could be written, before anything is started. Errors: throws Failure.
+    static void check(const std::string& path);
+
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
     [[nodiscard]] const StateOwner& owner() const noexcept { return owner_; }
     /// On the clock of RecordedState::alive_at.

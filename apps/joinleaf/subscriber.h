@@ -1,23 +1,19 @@
 // What a leaf receives as datagrams: taken off the queues and written, in the order it arrives.
 #pragma once
 
-#include <apps/joinleaf/idle.h>
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/output.h>
 #include <apps/joinleaf/run.h>
+#include <apps/joinleaf/taking.h>
 #include <joinleaf/receiver.h>
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 namespace joinleaf::app {
-
-/// Of a stream too thin to fill the output's buffer: how long it is held back.
-inline constexpr auto kLongestHeldBack = std::chrono::milliseconds(100);
 
 /// Takes datagrams off the queues and appends them to the output.
 class Subscriber {
@@ -31,15 +27,9 @@ public:
     template <class ShouldStop>
     std::string_view run(ShouldStop should_stop) {
         while (!is_complete()) {
-            const bool took = take_burst();
-            const Instant now = Instant::clock::now();
-            if (const std::string_view reason = should_stop(now); !reason.empty()) return reason;
-            if (took) {
-                idle_.reset();
-            } else {
-                idle_.wait();
-            }
-            flush_if_held_back(now);
+            const auto reason = taking_.turn(
+                output_, [this] { return take_burst(); }, should_stop);
+            if (!reason.empty()) return reason;
         }
         return "count";
     }
@@ -93,23 +83,14 @@ private:
         if (!first) first = last_at_;
     }
 
-    void flush_if_held_back(Instant now) {
-        if (output_.waiting() == 0) {
-            held_since_ = now;
-        } else if (now - held_since_ > kLongestHeldBack) {
-            output_.flush();
-        }
-    }
-
     const LeafOptions& options_;
     std::span<Receiver> receivers_;
     Output output_;
-    Idle idle_;
+    Taking taking_;
     Ticker::Taken taken_;
     std::vector<std::optional<Instant>> first_of_join_;
     std::optional<Instant> first_at_;
     Instant last_at_{};
-    Instant held_since_{};
 };
 
 }  // namespace joinleaf::app

@@ -2,10 +2,10 @@
 #include <apps/joinleaf/descriptor.h>
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/tell.h>
+#include <apps/joinleaf/unix_address.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
@@ -22,12 +22,7 @@ constexpr std::string_view kCure =
 constexpr std::string_view kError = "error: ";
 
 Descriptor connect_to(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        throw system_failure("reach", path, ENAMETOOLONG, kCure);
-    }
-    std::ranges::copy(path, std::begin(address.sun_path));
+    const sockaddr_un address = unix_address(path, "reach", kCure);
     Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const auto* generic = reinterpret_cast<const sockaddr*>(&address);
     if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) != 0 ||

@@ -141,6 +141,11 @@ public:
     /// Errors: invalid_argument (a file), operation_not_supported (a nonrooted control plane, or a
     /// socket that stands for a leaf), not_a_socket.
     Result<void> reload_admission();
+    /// The same with the files that `names` has in policy and tls, of which all else is not looked
+    /// at; the other call goes on reading those of the options that the socket was opened with.
+    /// Errors: also operation_not_supported (a policy or TLS where there was none, or none where
+    /// there was).
+    Result<void> reload_admission(const AdmissionOptions& names);
     /// M14: the callee data of a join that has completed; the caller data of an accepted one.
     [[nodiscard]] Result<UserData> peer_data() const;
     /// Who is on the other end of a socket that join_leaf or accept gave.

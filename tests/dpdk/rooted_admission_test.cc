@@ -314,6 +314,26 @@ TEST_F(RootedAdmission, AFileWithAnErrorLeavesWhatWasInForce) {
     EXPECT_TRUE(accepted.get());
 }
 
+TEST_F(RootedAdmission, AnotherPolicyFileIsReadWhereTheFirstHasGone) {
+    SocketOptions options = telling_options();
+    options.admission.policy = folder.write("policy.toml", "default = 'deny'");
+    Socket root = open_root(options);
+    ASSERT_TRUE(root.listen(root_at));
+    EXPECT_EQ(join("desk"), std::errc::permission_denied);
+    AdmissionOptions names;
+    names.policy = folder.write("moved.toml", "default = 'allow'");
+    ASSERT_TRUE(root.reload_admission(names));
+    auto accepted = accepting(root);
+    EXPECT_EQ(join("desk"), std::error_code());
+    EXPECT_TRUE(accepted.get());
+
+    // Whether there is a policy, or TLS, is a matter of opening.
+    EXPECT_EQ(error_of(root.reload_admission(AdmissionOptions())),
+              std::errc::operation_not_supported);
+    names.tls.psk = folder.write("keys", kKey7);
+    EXPECT_EQ(error_of(root.reload_admission(names)), std::errc::operation_not_supported);
+}
+
 TEST_F(RootedAdmission, ALeafShowsTheKeyThatItHasReadLast) {
     SocketOptions options = root_options();
     options.admission.tls.psk = folder.write("keys", std::string(kKey7));

@@ -141,12 +141,55 @@ def test_a_root_changes_its_rate_and_its_policy(site, tmp_path):
     root.stop()
 
 
-def test_without_a_file_a_hangup_ends_the_program(bridge):
+def test_a_policy_that_has_moved_is_read_where_the_file_says(site, tmp_path):
+    old, new, file, socket = (tmp_path / name for name in ("old.toml", "new.toml", "root.toml",
+                                                           "commands"))
+    old.write_text('default = "deny"\n')
+    path = tmp_path / "feed"
+    admission.payload_file(path, 100_000)
+    settings = {"input": path, "rate": 100, "commands": socket}
+    write(file, policy=old, **settings)
+    root = start_root(site.root, SESSION, "--config", file)
+    root.wait("listening")
+
+    old.rename(new)
+    new.write_text('default = "allow"\n')
+    write(file, policy=new, **settings)
+    assert reload(root)["applied"] == ["policy"]
+    leaf = start_leaf(site.one, site.root, "--output", "null")
+    leaf.connected()
+
+    # What is wrong with it is told to whoever has asked for it.
+    new.write_text('default = "perhaps"\n')
+    told = netns.run(program.PROGRAM, "tell", str(socket), "reload", check=False)
+    assert told.returncode == 1
+    assert f"{new}:1: default should be" in told.stdout
+    assert "not reloaded: all stays as it was" in told.stderr
+    root.wait("error", lambda e: f"{new}:1: default should be" in e["what"])
+    leaf.stop()
+    root.stop()
+
+
+def test_without_a_configuration_a_hangup_reads_the_policy_again(site, tmp_path):
+    policy = tmp_path / "policy.toml"
+    policy.write_text('default = "deny"\n')
+    root = start_root(site.root, SESSION, *site.feed(), "--policy", policy)
+    root.wait("listening")
+    policy.write_text('default = "allow"\n')
+    assert reload(root)["applied"] == []
+    leaf = start_leaf(site.one, site.root, "--output", "null")
+    leaf.connected()
+    leaf.stop()
+    root.stop()
+
+
+def test_without_a_file_a_hangup_changes_nothing(bridge):
     device = bridge.device("leaf", LEAF)
     leaf = program.leaf(device, "--join", f"{ONE}:5000", "--output", "null")
     leaf.connected()
     leaf.process.send_signal(signal.SIGHUP)
-    assert leaf.process.wait(5) == -signal.SIGHUP
+    leaf.wait("note", lambda e: "SIGHUP changes nothing" in e["what"], within=5)
+    leaf.stop()
 
 
 def test_what_is_printed_can_be_fed_back(tmp_path):

@@ -1,5 +1,6 @@
 """How an operator sees a running joinleaf: telemetry, metrics, and joinleaf stat."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -164,6 +165,43 @@ def test_without_rights_or_hugepages_the_socket_is_the_users(tmp_path):
     assert not socket.parent.exists()
 
 
+@contextlib.contextmanager
+def leaf_with(runtime):
+    """A leaf on no network whose RUNTIME_DIRECTORY that is."""
+    leaf = subprocess.Popen(
+        [program.PROGRAM, "leaf", "--port", "null", "--address", "10.9.0.2/24", "--join",
+         f"{CHANNEL}:{PORT}", "--output", "null", "--idle-sleep-us", "100"],
+        env={**os.environ, "RUNTIME_DIRECTORY": str(runtime)}, stderr=subprocess.PIPE, text=True)
+    try:
+        assert any("joined" in line for line in leaf.stderr)
+        yield leaf
+    finally:
+        netns.stop(leaf, signal.SIGINT)
+
+
+def test_stat_finds_a_process_where_its_environment_says(tmp_path):
+    with leaf_with(tmp_path) as leaf:
+        assert json.loads(stat("--json", "--pid", leaf.pid).stdout)["pid"] == leaf.pid
+
+
+def test_stat_finds_what_the_unit_runs():
+    """RuntimeDirectory=joinleaf/%i"""
+    runtime = pathlib.Path(f"/run/joinleaf/test-{os.getpid()}")
+    runtime.mkdir(parents=True)
+    try:
+        with leaf_with(runtime) as leaf:
+            done = stat("--json", check=False)  # others may run on this host: then it lists them
+            assert str(leaf.pid) in done.stdout + done.stderr
+            listed = netns.run("dpdk-telemetry.py", "-f", f"joinleaf-{leaf.pid}",
+                               input="/joinleaf/ports\n",
+                               env={**os.environ, "RUNTIME_DIRECTORY": str(runtime)})
+            assert "10.9.0.2/24" in listed.stdout
+    finally:
+        shutil.rmtree(runtime)
+        with contextlib.suppress(OSError):
+            runtime.parent.rmdir()
+
+
 def test_where_no_socket_can_be_the_program_says_so_and_runs(tmp_path):
     nowhere = tmp_path / ("long" * 30)
     nowhere.mkdir()
@@ -197,9 +235,12 @@ def test_metrics_are_as_prometheus_wants_them(fed):
     assert value(text, "joinleaf_port_delivered_datagrams_total") == 20, "each scrape looks anew"
 
 
-def test_the_dashboard_asks_for_metrics_that_there_are(site):
-    """Every name in it: in a scrape of a root with a leaf, or of that leaf."""
-    root = start_root(site.root, GROUP, *site.feed(), "--metrics", METRICS)
+def test_the_dashboard_asks_for_metrics_that_there_are(site, tmp_path):
+    """Every name in it: in a scrape of a root of a feed with a leaf, or of that leaf."""
+    messages = tmp_path / "messages"
+    messages.write_text("a message\n" * 60_000)
+    root = start_root(site.root, GROUP, "--framing", "moldudp64", "--input", messages,
+                      "--input-format", "lines", "--rate", 1000, "--metrics", METRICS)
     root.wait("listening")
     leaf = start_leaf(site.one, site.root, "--output", "null", "--metrics", METRICS)
     leaf.wait("status", lambda s: s["delivered"] > 100)
@@ -214,6 +255,8 @@ def test_the_dashboard_asks_for_metrics_that_there_are(site):
     identifiers = [panel["id"] for panel in dashboard["panels"]]
     assert len(identifiers) == len(set(identifiers))
 
+    assert value(texts[1], "joinleaf_feed_latency_seconds", quantile="0.5") > 0
+    assert value(texts[1], "joinleaf_feed_latency_seconds_count") > 0
     assert value(texts[0], "joinleaf_session_members") == 1
     assert value(texts[0], "joinleaf_session_admitted_leaves_total") == 1
     there, = rows(root.process, "leaves")

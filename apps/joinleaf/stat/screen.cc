@@ -15,6 +15,7 @@ namespace {
 enum class How : std::uint8_t {
     text,
     count,     ///< a number as it is
+    loss,      ///< likewise, and an alarm while it grows
     link,      ///< 1: up; 0: down, which is an alarm
     rate,      ///< what a counter grows by in a second
     bit_rate,  ///< likewise of octets, as bits
@@ -98,8 +99,8 @@ const std::vector<Section>& sections() {
           {"messages/s", How::rate, "delivered_messages"},
           {"messages", How::count, "delivered_messages"},
           {"repaired", How::count, "repaired_messages"},
-          {"gaps", How::count, "gaps"},
-          {"lost", How::count, "lost_messages"},
+          {"gaps", How::loss, "gaps"},
+          {"lost", How::loss, "lost_messages"},
           {"held", How::count, "held_packets"},
           {"p50", How::time, "latency_p50_ns"},
           {"p99", How::time, "latency_p99_ns"},
@@ -157,6 +158,9 @@ constexpr auto kCountSections = std::to_array<CountSection>({
     {"igmp", "IGMP", "port", "what", false},
 });
 
+/// Of the losses what was asked for: another source of a group.
+constexpr std::string_view kNotWanted = "source_filter";
+
 std::string clean(std::string text) {
     std::ranges::replace_if(
         text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
@@ -188,6 +192,10 @@ std::string time_text(std::uint64_t nanoseconds) {
     const double seconds = static_cast<double>(nanoseconds) / 1e9;
     constexpr double kMinute = 60;
     constexpr double kHour = 3600;
+    if (nanoseconds == 0) return "0";
+    if (seconds < 1e-5) return fmt::format("{:.1f} us", seconds * 1e6);
+    if (seconds < 1e-3) return fmt::format("{:.0f} us", seconds * 1e6);
+    if (seconds < 1e-2) return fmt::format("{:.1f} ms", seconds * 1e3);
     if (seconds < 1) return fmt::format("{:.0f} ms", seconds * 1e3);
     if (seconds < 2 * kMinute) return fmt::format("{:.1f} s", seconds);
     if (seconds < 2 * kHour) return fmt::format("{:.0f} min", seconds / kMinute);
@@ -223,9 +231,12 @@ Span cell(const Shown& shown, const Pair& row) {
     switch (shown.how) {
         case How::text:
             return {word(row.now, shown.field)};
-        case How::count: {
+        case How::count:
+        case How::loss: {
             const auto value = number(&row.now, shown.field);
-            return {value ? grouped(*value) : ""};
+            const bool alarms =
+                shown.how == How::loss && growth(row.now, row.before, shown.field).value_or(0) > 0;
+            return {value ? grouped(*value) : "", alarms ? Style::alarm : Style::plain};
         }
         case How::link: {
             const bool up = number(&row.now, shown.field).value_or(0) != 0;
@@ -386,6 +397,43 @@ Line fitted(const Line& line, std::size_t columns) {
     return fit;
 }
 
+double seconds_between(const Sample& now, const Sample* before) {
+    return before == nullptr ? 0 : std::chrono::duration<double>(now.at - before->at).count();
+}
+
+/// What grows in a second of each kind of loss, over all ports and feeds; empty: nothing is lost.
+std::string losses_now(const Sample& now, const Sample* before) {
+    const double seconds = seconds_between(now, before);
+    if (seconds <= 0) return {};
+    std::string all;
+    const auto add = [&](std::string_view what, double grown) {
+        if (grown <= 0) return;
+        const double rate = grown / seconds;
+        all += fmt::format("{}{} {}", all.empty() ? "" : ", ", what,
+                           rate < 1 ? "<1" : short_number(rate));
+    };
+    std::map<std::string, double> grown;
+    constexpr std::array<std::string_view, 2> kPort{"runtime", "port"};
+    const ByKey ports = by_key(before->rows("losses"), kPort);
+    for (const auto& row : now.rows("losses")) {
+        const Json* old = find(ports, key_of(row, kPort));
+        for (const auto& [place, value] : row.items()) {
+            if (place == kNotWanted || !value.is_number_unsigned()) continue;
+            grown[place] += growth(row, old, place).value_or(0);
+        }
+    }
+    for (const auto& [place, more] : grown) add(place, more);
+    constexpr std::array<std::string_view, 2> kFeed{"runtime", "socket"};
+    const ByKey feeds = by_key(before->rows("feeds"), kFeed);
+    double messages = 0;
+    for (const auto& row : now.rows("feeds")) {
+        const Json* old = find(feeds, key_of(row, kFeed));
+        messages += growth(row, old, "lost_messages").value_or(0);
+    }
+    add("messages of feeds", messages);
+    return all;
+}
+
 constexpr std::size_t kLinesAround = 2;  // title and keys
 
 std::size_t body_rows(const View& view) { return view.rows - std::min(view.rows, kLinesAround); }
@@ -408,17 +456,21 @@ std::string text_of(const Line& line) {
 }
 
 std::vector<Line> body_of(const Sample& now, const Sample* before) {
-    const double seconds =
-        before == nullptr ? 0 : std::chrono::duration<double>(now.at - before->at).count();
+    const double seconds = seconds_between(now, before);
     std::vector<Line> lines;
     for (const auto& section : sections()) add_section(lines, section, now, before, seconds);
     for (const auto& section : kCountSections) add_counts(lines, section, now, before, seconds);
     return lines;
 }
 
-Line title_of(const Sample& sample) {
-    return {{{fmt::format("process {}", sample.pid), Style::title},
-             {fmt::format("  {}", clean(sample.command)), Style::plain}}};
+Line title_of(const Sample& now, const Sample* before) {
+    Line title{{{fmt::format("process {}", now.pid), Style::title}}};
+    if (const auto lost = losses_now(now, before); !lost.empty()) {
+        title.spans.push_back({"  ", Style::plain});
+        title.spans.push_back({fmt::format("loses a second: {}", lost), Style::alarm});
+    }
+    title.spans.push_back({fmt::format("  {}", clean(now.command)), Style::plain});
+    return title;
 }
 
 std::size_t last_top(std::size_t lines, const View& view) {

@@ -33,8 +33,9 @@ struct Line {
 /// `before`; without it (null) there are none.
 [[nodiscard]] std::vector<Line> body_of(const Sample& now, const Sample* before);
 
-/// Who is looked at.
-[[nodiscard]] Line title_of(const Sample& sample);
+/// Who is looked at, and before all else what is being lost since `before`: the tables of a process
+/// with many groups are longer than a screen.
+[[nodiscard]] Line title_of(const Sample& now, const Sample* before);
 
 /// The terminal, and what the person has chosen.
 struct View {

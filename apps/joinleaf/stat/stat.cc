@@ -19,14 +19,14 @@ TelemetryClient client_for(const StatOptions& options) {
     }
     std::optional<pid_t> pid;
     if (options.pid) pid = static_cast<pid_t>(*options.pid);
-    return TelemetryClient(choose_process(running_processes(), pid).path);
+    return TelemetryClient(choose_process(running_processes(pid), pid).path);
 }
 
 void print_once(TelemetryClient& client, Duration interval) {
     const Sample before = take_sample(client);
     std::this_thread::sleep_for(interval);
     const Sample now = take_sample(client);
-    fmt::print("{}\n\n", text_of(title_of(now)));
+    fmt::print("{}\n\n", text_of(title_of(now, &before)));
     for (const auto& line : body_of(now, &before)) fmt::print("{}\n", text_of(line));
 }
 
@@ -70,16 +70,18 @@ void show(TelemetryClient& client, Duration interval) {
     Terminal terminal;
     View view;
     Sample now = take_sample(client);
+    Line title = title_of(now, nullptr);
     std::vector<Line> body = body_of(now, nullptr);
     Instant next = now.at + interval;
     for (bool goes_on = true; goes_on;) {
         terminal.measure(view);
-        terminal.draw(screen_of(title_of(now), body, view));
+        terminal.draw(screen_of(title, body, view));
         goes_on = obey(terminal.wait_for_key(next), view, body.size());
         if (!goes_on || Instant::clock::now() < next) continue;
         next = Instant::clock::now() + interval;
         if (view.paused) continue;
         Sample fresh = take_sample(client);
+        title = title_of(fresh, &now);
         body = body_of(fresh, &now);
         now = std::move(fresh);
     }

@@ -1,15 +1,15 @@
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/stat/telemetry_client.h>
+#include <apps/joinleaf/unix_address.h>
+#include <controlplane/whole_file.h>
 #include <dataplane/dpdk/runtime_folder.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <set>
 
@@ -27,12 +27,7 @@ constexpr std::size_t kMostPages = 10'000;
 Descriptor connect_to(const std::string& path) {
     constexpr std::string_view kCure =
         "`joinleaf stat` without a path finds the processes that run";
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        throw system_failure("look at", path, ENAMETOOLONG, kCure);
-    }
-    std::ranges::copy(path, std::begin(address.sun_path));
+    const sockaddr_un address = unix_address(path, "look at", kCure);
     Descriptor fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     const auto* generic = reinterpret_cast<const sockaddr*>(&address);
     if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) != 0 ||
@@ -50,29 +45,55 @@ void make_plain(Json& json) {
     }
 }
 
-std::vector<fs::path> folders() {
-    std::vector<fs::path> all{dataplane::dpdk::dpdk_folder(), "/var/run/dpdk", "/tmp/dpdk"};
-    std::error_code ignored;
-    for (const auto& user : fs::directory_iterator("/run/user", ignored)) {
-        all.push_back(user.path() / "dpdk");
-    }
+std::vector<fs::path> entries(const fs::path& folder) {
+    std::error_code ignored;  // what this user may not look into is not his
+    std::vector<fs::path> all;
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) all.push_back(entry.path());
     return all;
 }
 
-std::set<fs::path> sockets() {
+/// Those of this user and of others, and of the unit joinleaf@.service.
+std::vector<fs::path> usual_folders() {
+    std::vector<fs::path> all{dataplane::dpdk::dpdk_folder(), "/var/run/dpdk", "/tmp/dpdk"};
+    for (const auto& user : entries("/run/user")) all.push_back(user / "dpdk");
+    for (const auto& unit : entries("/run/joinleaf")) all.push_back(unit / "dpdk");
+    return all;
+}
+
+std::set<fs::path> sockets_in(const std::vector<fs::path>& folders) {
     std::set<fs::path> found;
-    std::error_code ignored;  // what this user may not look into is not his
-    for (const auto& folder : folders()) {
-        for (const auto& process : fs::directory_iterator(folder, ignored)) {
-            for (const auto& file : fs::directory_iterator(process.path(), ignored)) {
-                const std::string name = file.path().filename();
+    std::error_code ignored;
+    for (const auto& folder : folders) {
+        for (const auto& process : entries(folder)) {
+            for (const auto& file : entries(process)) {
+                const std::string name = file.filename();
                 if (!name.starts_with(kSocketName)) continue;
-                const auto real = fs::canonical(file.path(), ignored);
+                const auto real = fs::canonical(file, ignored);
                 if (!ignored) found.insert(real);
             }
         }
     }
     return found;
+}
+
+std::vector<RunningProcess> processes_in(const std::vector<fs::path>& folders) {
+    std::vector<RunningProcess> running;
+    for (const auto& path : sockets_in(folders)) {
+        try {
+            TelemetryClient client(path);
+            if (client.is_joinleaf()) {
+                running.push_back({client.pid(), path, command_of(client.pid())});
+            }
+        } catch (const Failure&) {
+            continue;  // of a process that was killed, or is ending, or another user's
+        }
+    }
+    return running;
+}
+
+/// What the kernel tells of a process; empty: there is none, or it is another user's.
+std::string text_of_process(pid_t pid, std::string_view what) {
+    return controlplane::read_whole(fmt::format("/proc/{}/{}", pid, what)).value_or("");
 }
 
 }  // namespace
@@ -145,26 +166,32 @@ JsonRows TelemetryClient::rows(std::string_view table) {
 }
 
 std::string command_of(pid_t pid) {
-    std::ifstream file(fmt::format("/proc/{}/cmdline", pid));
-    std::string command((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    std::string command = text_of_process(pid, "cmdline");
     std::ranges::replace(command, '\0', ' ');
     while (command.ends_with(' ')) command.pop_back();
     return command;
 }
 
-std::vector<RunningProcess> running_processes() {
-    std::vector<RunningProcess> running;
-    for (const auto& path : sockets()) {
-        try {
-            TelemetryClient client(path);
-            if (client.is_joinleaf()) {
-                running.push_back({client.pid(), path, command_of(client.pid())});
-            }
-        } catch (const Failure&) {
-            continue;  // of a process that was killed, or is ending, or another user's
+std::vector<fs::path> dpdk_folders_in(std::string_view environment) {
+    std::vector<fs::path> folders;
+    while (!environment.empty()) {
+        const auto variable = environment.substr(0, environment.find('\0'));
+        environment.remove_prefix(std::min(environment.size(), variable.size() + 1));
+        for (const std::string_view name : {"RUNTIME_DIRECTORY=", "XDG_RUNTIME_DIR="}) {
+            if (!variable.starts_with(name)) continue;
+            folders.push_back(fs::path(variable.substr(name.size())) / "dpdk");
         }
     }
-    return running;
+    return folders;
+}
+
+std::vector<RunningProcess> running_processes(std::optional<pid_t> pid) {
+    if (pid) {
+        auto its_own = processes_in(dpdk_folders_in(text_of_process(*pid, "environ")));
+        std::erase_if(its_own, [&](const RunningProcess& found) { return found.pid != *pid; });
+        if (!its_own.empty()) return its_own;
+    }
+    return processes_in(usual_folders());
 }
 
 RunningProcess choose_process(const std::vector<RunningProcess>& running,

@@ -4,6 +4,7 @@
 #include <apps/joinleaf/descriptor.h>
 #include <sys/types.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -48,7 +49,12 @@ struct RunningProcess {
     std::string path;     ///< of its telemetry socket
     std::string command;  ///< its command line; empty when it is not to be had
 };
-[[nodiscard]] std::vector<RunningProcess> running_processes();
+/// Looks where processes of this host have their sockets; of `pid` first where its own environment
+/// says.
+[[nodiscard]] std::vector<RunningProcess> running_processes(std::optional<pid_t> pid);
+/// Where DPDK may keep the files of a process with this environment, which is as the kernel tells
+/// it: NAME=VALUE, each with a zero behind it. Pure.
+[[nodiscard]] std::vector<std::filesystem::path> dpdk_folders_in(std::string_view environment);
 [[nodiscard]] std::string command_of(pid_t pid);
 
 /// The one that is asked for, or the only one. Errors: throws Failure (none, or several).

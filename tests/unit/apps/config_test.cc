@@ -1,4 +1,5 @@
 // What may be written in the file of --config, and the lines that answer what may not.
+#include <apps/joinleaf/admission_files.h>
 #include <apps/joinleaf/command_line.h>
 #include <apps/joinleaf/config.h>
 #include <apps/joinleaf/reload.h>
@@ -165,6 +166,81 @@ TEST_F(ConfigFile, MustBeThere) {
                 ElementsAre("FILE: No such file or directory; check the path and that this user "
                             "may read it",
                             HasSubstr("1 error with")));
+}
+
+TEST(Reload, ItsReasonsDoNotNameTheCommandTwice) {
+    const Failure why("leaf.toml:3:7: mtu: no\njoinleaf leaf: 1 error with --config leaf.toml");
+    EXPECT_THAT(reasons_in(why, "joinleaf leaf"),
+                ElementsAre("leaf.toml:3:7: mtu: no", "1 error with --config leaf.toml"));
+}
+
+TEST(Reload, IsOfNoUseWhereNothingWasRead) {
+    Settings settings;
+    EXPECT_FALSE(can_read_again(settings, nullptr));
+    AdmissionOptions admission;
+    EXPECT_FALSE(can_read_again(settings, &admission));
+    admission.policy = "policy.toml";
+    EXPECT_TRUE(can_read_again(settings, &admission));
+    admission.policy.clear();
+    admission.tls.psk = "keys";
+    EXPECT_TRUE(can_read_again(settings, &admission));
+    settings.file = "leaf.toml";
+    EXPECT_TRUE(can_read_again(settings, nullptr));
+}
+
+TEST(Reload, AnotherPolicyIsReadInThePlaceOfOneAndNotInThePlaceOfNone) {
+    AdmissionOptions before;
+    AdmissionOptions after;
+    after.policy = "new.toml";
+    EXPECT_THAT(live_files(before, after), IsEmpty());
+    EXPECT_EQ(with_live_files(before, after).policy, "");
+    before.policy = "old.toml";
+    EXPECT_THAT(live_files(before, after), ElementsAre("policy"));
+    EXPECT_EQ(with_live_files(before, after).policy, "new.toml");
+    after.policy.clear();
+    EXPECT_EQ(with_live_files(before, after).policy, "old.toml");
+
+    before.tls.psk = "old.psk";
+    after.tls.psk = "new.psk";
+    EXPECT_THAT(live_files(before, after), ::testing::Contains("tls-psk"));
+    EXPECT_EQ(with_live_files(before, after).tls.psk, "new.psk");
+}
+
+TEST_F(ConfigFile, IsCheckedTogetherWithTheFilesThatItNames) {
+    write(R"(port = "null"
+address = "10.0.0.1/24"
+group = "239.1.1.1:5000"
+input = "-"
+listen = "127.0.0.1:7000"
+policy = "/nonexistent/policy.toml"
+tls-psk = "/nonexistent/keys"
+state = "/nonexistent/root.state"
+queues = 1024
+mtu = 60
+)");
+    EXPECT_THAT(
+        refused("root"),
+        ElementsAre("FILE:6:10: policy: /nonexistent/policy.toml: No such file or directory; check "
+                    "the path and that this user may read it",
+                    "FILE:7:11: tls-psk: /nonexistent/keys: No such file or directory; check the "
+                    "path and that this user may read it",
+                    "FILE:8:9: state: cannot write /nonexistent/root.state: No such file or "
+                    "directory; name another file with --state",
+                    ::testing::StartsWith("FILE:9:10: queues: 1024 workers need as many CPUs"),
+                    "FILE:10:7: mtu: '60' will not do; use a whole number from 68 to 65535",
+                    HasSubstr("5 errors with")));
+    EXPECT_THAT(printed("root --mtu 1500"), HasSubstr("/nonexistent/keys"))
+        << "what is only printed may be for another host";
+}
+
+TEST(ConfigFiles, ThatAreDirectoriesAreNamedWithTheCure) {
+    for (const auto& words : {std::vector<std::string>{"--config", "/tmp"},
+                              std::vector<std::string>{"leaf", "--config", "/tmp"}}) {
+        const auto invocation = parse_command_line(words);
+        const auto& message = std::get<Message>(invocation);
+        EXPECT_EQ(message.exit_code, kExitWrongUse);
+        EXPECT_THAT(message.text, ::testing::StartsWith("/tmp: Is a directory; name a text file"));
+    }
 }
 
 TEST_F(ConfigFile, CannotNameAnotherOrPrintItself) {

@@ -3,11 +3,13 @@
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/input.h>
 #include <apps/joinleaf/output.h>
+#include <apps/joinleaf/report.h>
 #include <apps/joinleaf/signals.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <pty.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -303,6 +305,73 @@ TEST(Signals, TheSecondTimeEndTheProgram) {
               -SIGINT);
 }
 
+TEST(Signals, AHangupAsksToReadAgainAndEndsNothing) {
+    EXPECT_EQ(in_a_process([] {
+                  Signals signals(Signals::Hangup::reloads);
+                  if (signals.asked_to_reload()) return 1;
+                  ::kill(::getpid(), SIGHUP);
+                  if (!is_readable(signals.hangup_fd()) || is_readable(signals.fd())) return 2;
+                  if (!signals.asked_to_reload() || signals.asked_to_reload()) return 3;
+                  return signals.asked_to_stop() ? 4 : 0;
+              }),
+              0);
+}
+
+/// The exit code of a process on a terminal of its own, which is closed when it is `ready`.
+template <class Body>
+int on_a_terminal_that_goes(Body body) {
+    int terminal = -1;
+    const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+    if (child == 0) {
+        ::_exit(body([] { (void)!::write(STDOUT_FILENO, "!", 1); }));
+    }
+    char ready = 0;
+    EXPECT_EQ(::read(terminal, &ready, 1), 1);
+    ::close(terminal);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+bool hears_hangup(const Signals& signals) {
+    pollfd hangup{signals.hangup_fd(), POLLIN, 0};
+    return ::poll(&hangup, 1, 10'000) == 1;
+}
+
+TEST(Signals, AHangupOfTheTerminalAsksForTheEnd) {
+    EXPECT_EQ(on_a_terminal_that_goes([](auto ready) {
+                  Signals signals(Signals::Hangup::reloads);
+                  ready();
+                  if (!hears_hangup(signals) || signals.asked_to_reload()) return 1;
+                  return signals.asked_to_stop() == "SIGHUP" && is_readable(signals.fd()) ? 0 : 2;
+              }),
+              0);
+}
+
+TEST(Signals, WhoIsToOutliveTheTerminalDoes) {
+    EXPECT_EQ(on_a_terminal_that_goes([](auto ready) {
+                  std::signal(SIGHUP, SIG_IGN);  // as nohup(1) has it
+                  Signals signals(Signals::Hangup::reloads);
+                  ready();
+                  if (!hears_hangup(signals) || !signals.asked_to_reload()) return 1;
+                  return signals.asked_to_stop() ? 2 : 0;
+              }),
+              0);
+}
+
+TEST(Reporters, OfATerminalThatHasGoneDoNotThrow) {
+    EXPECT_EQ(on_a_terminal_that_goes([](auto ready) {
+                  Signals signals(Signals::Hangup::reloads);
+                  Reporter report({.command = "joinleaf leaf", .json = false, .prefix = ""});
+                  ready();
+                  if (!hears_hangup(signals)) return 1;
+                  report.text("it goes on");
+                  report.error("something is wrong");
+                  return 0;
+              }),
+              0);
+}
+
 std::string complaint(const AdmissionOptions& options, bool connects) {
     try {
         check_files(options, connects);
@@ -329,6 +398,27 @@ TEST_F(Files, OfAdmissionAreReadBeforeAnythingStarts) {
     EXPECT_THAT(complaint(options, false), HasSubstr("policy.toml:1"));
     options.tls.psk = path("missing.psk");
     EXPECT_THAT(complaint(options, false), HasSubstr("missing.psk"));
+}
+
+TEST_F(Files, OfAdmissionThatAreDirectoriesAreNamedWithTheCure) {
+    const std::string folder = path(".");
+    const std::string wanted = folder + ": Is a directory; name a text file";
+    AdmissionOptions policy;
+    policy.policy = folder;
+    EXPECT_EQ(complaint(policy, false), wanted);
+    AdmissionOptions keys;
+    keys.tls.psk = folder;
+    EXPECT_EQ(complaint(keys, false), wanted);
+    AdmissionOptions certificates;
+    certificates.tls.certificate = folder;
+    certificates.tls.key = certificates.tls.ca = with_text("one.pem", "");
+    EXPECT_EQ(complaint(certificates, false), wanted);
+}
+
+TEST_F(Files, ThatNeverEndAreNotReadWhole) {
+    AdmissionOptions options;
+    options.policy = "/dev/zero";
+    EXPECT_EQ(complaint(options, false), "/dev/zero: File too large; name a text file");
 }
 
 }  // namespace

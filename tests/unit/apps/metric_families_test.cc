@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 namespace joinleaf::app {
@@ -99,6 +100,28 @@ TEST(MetricFamilies, AStateIsALabelAndTextsAreTogether) {
     const auto* info = find(all, "joinleaf_port_info");
     ASSERT_THAT(info, NotNull());
     EXPECT_THAT(labels(info->metric.at(0)), testing::HasSubstr("driver=net_ice"));
+}
+
+TEST(MetricFamilies, HowTimesAreSpreadIsASummary) {
+    Status status = status_with(1);
+    status.feeds.resize(2);
+    for (int i = 0; i < 4; ++i) status.feeds[0].latency.record(100us);
+    const auto all = families(status);
+    const auto* latency = find(all, "joinleaf_feed_latency_seconds");
+    ASSERT_THAT(latency, NotNull());
+    EXPECT_EQ(latency->type, MetricType::Summary);
+    ASSERT_THAT(latency->metric, SizeIs(2));
+    const auto& summary = latency->metric[0].summary;
+    EXPECT_EQ(summary.sample_count, 4U);
+    EXPECT_DOUBLE_EQ(summary.sample_sum, 400e-6);
+    ASSERT_THAT(summary.quantile, SizeIs(4));
+    EXPECT_EQ(summary.quantile[1].quantile, 0.99);
+    EXPECT_NEAR(summary.quantile[1].value, 100e-6, 2e-6);
+    EXPECT_DOUBLE_EQ(summary.quantile[3].value, 100e-6) << "the longest";
+    EXPECT_TRUE(std::isnan(latency->metric[1].summary.quantile[0].value)) << "of nothing";
+    for (const auto& family : all) {
+        EXPECT_THAT(family.name, Not(testing::HasSubstr("latency_p"))) << "and nothing more";
+    }
 }
 
 TEST(MetricFamilies, TenThousandGroupsAreCountedButNotAllTold) {

@@ -87,6 +87,62 @@ TEST(Stat, WhatIsDroppedNowStandsOut) {
     EXPECT_FALSE(has_alarm(line_with(body, "other_mac")));
 }
 
+// The tables of sixty groups fill a screen before the losses come.
+TEST(Stat, WhatIsLostNowIsInTheTitleInFrontOfTheCommand) {
+    Sample before = sample(Instant(10s), 0, 0);
+    Sample now = sample(Instant(12s), 0, 0);
+    before.tables["losses"] = {{{"port", "eth1"}, {"nic", 7U}, {"application_queue", 0U}},
+                               {{"port", "eth2"}, {"nic", 0U}, {"application_queue", 0U}}};
+    now.tables["losses"] = {{{"port", "eth1"}, {"nic", 7U}, {"application_queue", 100U}},
+                            {{"port", "eth2"}, {"nic", 0U}, {"application_queue", 60U}}};
+    before.tables["feeds"] = {{{"socket", "1"}, {"lost_messages", 2U}}};
+    now.tables["feeds"] = {{{"socket", "1"}, {"lost_messages", 22U}}};
+    const Line title = title_of(now, &before);
+    EXPECT_EQ(text_of(title),
+              "process 4711  loses a second: application_queue 80, messages of feeds 10  "
+              "joinleaf leaf");
+    EXPECT_TRUE(has_alarm(title));
+
+    // Nothing more is lost, or nothing is known of it.
+    EXPECT_EQ(text_of(title_of(now, &now)), "process 4711  joinleaf leaf");
+    EXPECT_EQ(text_of(title_of(now, nullptr)), "process 4711  joinleaf leaf");
+}
+
+TEST(Stat, WhatIsNotWantedOfOtherSourcesIsNoLossOfTheTitle) {
+    Sample before = sample(Instant(10s), 0, 0);
+    Sample now = sample(Instant(11s), 0, 0);
+    before.tables["losses"] = {{{"port", "eth1"}, {"source_filter", 0U}}};
+    now.tables["losses"] = {{{"port", "eth1"}, {"source_filter", 1000U}}};
+    EXPECT_EQ(text_of(title_of(now, &before)), "process 4711  joinleaf leaf");
+}
+
+TEST(Stat, AFeedThatLosesMessagesStandsOutAndItsTimesAreInUnitsThatFit) {
+    Sample before;
+    before.tables["feeds"] = {{{"socket", "1"}, {"gaps", 1U}, {"lost_messages", 5U}}};
+    Sample now = before;
+    now.tables["feeds"] = {{{"socket", "1"},
+                            {"gaps", 2U},
+                            {"lost_messages", 9U},
+                            {"latency_p50_ns", 80'000U},
+                            {"latency_p99_ns", 1'400'000U},
+                            {"latency_max_ns", 2'500U}}};
+    const auto body = body_of(now, &before);
+    const Line& feed = line_with(body, "80 us");
+    EXPECT_THAT(text_of(feed), testing::AllOf(HasSubstr("1.4 ms"), HasSubstr("2.5 us")));
+    EXPECT_TRUE(has_alarm(feed));
+    EXPECT_FALSE(has_alarm(line_with(body_of(now, &now), "80 us")));
+}
+
+TEST(Stat, AProcessIsLookedForWhereItsEnvironmentSays) {
+    using namespace std::string_view_literals;
+    EXPECT_THAT(dpdk_folders_in("HOME=/root\0RUNTIME_DIRECTORY=/run/joinleaf/x\0A=B\0"sv),
+                ElementsAre("/run/joinleaf/x/dpdk"));
+    EXPECT_THAT(dpdk_folders_in("XDG_RUNTIME_DIR=/run/user/7\0RUNTIME_DIRECTORY=/run/y"sv),
+                ElementsAre("/run/user/7/dpdk", "/run/y/dpdk"));
+    EXPECT_THAT(dpdk_folders_in("MY_RUNTIME_DIRECTORY=/a\0"sv), IsEmpty());
+    EXPECT_THAT(dpdk_folders_in(""), IsEmpty());
+}
+
 TEST(Stat, AJoinThatBringsNothingAndALinkThatIsDownStandOut) {
     Sample now = sample(Instant(10s), 0, 0);
     EXPECT_TRUE(has_alarm(line_with(body_of(now, nullptr), "no_data")));
@@ -113,8 +169,8 @@ TEST(Stat, AScreenIsExactlyAsLargeAsTheTerminal) {
     const auto body = body_of(now, nullptr);
     for (std::size_t rows = 0; rows < 30; ++rows) {
         for (const std::size_t columns : {0U, 1U, 20U, 200U}) {
-            const auto screen =
-                screen_of(title_of(now), body, {.rows = rows, .columns = columns, .top = 99});
+            const auto screen = screen_of(title_of(now, nullptr), body,
+                                          {.rows = rows, .columns = columns, .top = 99});
             EXPECT_THAT(screen, SizeIs(rows));
             for (const auto& line : screen) {
                 const auto width = std::accumulate(

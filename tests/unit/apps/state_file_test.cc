@@ -157,6 +157,25 @@ TEST_F(StateFiles, AreWrittenAgainNowAndThen) {
     EXPECT_THAT((*file.read())->joined, ElementsAre(JoinedGroup{kOne, SourceFilter::any()}));
 }
 
+TEST_F(StateFiles, ThatAreDirectoriesAreToldWithTheCure) {
+    const auto failure_of = [](auto call) -> std::string {
+        try {
+            call();
+            return "none";
+        } catch (const Failure& failure) {
+            return failure.what();
+        }
+    };
+    EXPECT_EQ(failure_of([&] { StateFile::check(folder_); }),
+              folder_.string() + " is a directory; name another file with --state");
+    EXPECT_EQ(
+        failure_of([&] { (void)StateFile(folder_, kUs).read(); }),
+        "cannot read " + folder_.string() + ": Is a directory; name another file with --state");
+    EXPECT_THAT(failure_of([&] { StateFile::check(folder_ / "nowhere" / "leaf.state"); }),
+                HasSubstr("No such file or directory; name another file with --state"));
+    EXPECT_EQ(failure_of([&] { StateFile::check(path_); }), "none");
+}
+
 TEST_F(StateFiles, ThatCannotBeWrittenAreToldWithTheCure) {
     StateFile file(folder_ / "nowhere" / "leaf.state", kUs);
     try {
