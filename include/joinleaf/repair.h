@@ -30,8 +30,8 @@ struct RepairLimits {
     std::uint64_t leaf_burst_octets = 64 * 1024;
     /// Whoever asks again for what was answered so short a time ago has not had time to hear it.
     Duration duplicate_within = std::chrono::milliseconds(1);
-    /// Refusals per second that a leaf may have, and at once. Beyond, it is in quarantine for a
-    /// time: it is not answered at all.
+    /// Refusals per second that a leaf may have, and at once; forty times as many where a limit is
+    /// all that was in the way. Beyond, it is in quarantine for a time: it is not answered at all.
     std::uint64_t refusals_per_second = 50;
     std::uint64_t burst_refusals = 500;
     Duration quarantine = std::chrono::seconds(10);

@@ -220,7 +220,7 @@ void Simulation::start_root() {
     if (theme_ == Theme::anything && chance_.percent(30)) {
         limits.leaf_octets_per_second = 20'000;
         limits.leaf_burst_octets = 1000;
-        limits.burst_refusals = 20;
+        limits.refusals_per_second = limits.burst_refusals = 1;
         limits.quarantine = 500ms;
     }
     server_.emplace(limits, now_);
