@@ -4,6 +4,7 @@
 
 #include <dataplane/arbitrate.h>
 #include <dataplane/ask_pace.h>
+#include <dataplane/history_search.h>
 #include <joinleaf/clock.h>
 #include <net/moldudp64.h>
 #include <chrono>
@@ -59,6 +60,12 @@ public:
     /// When advance() has something to do though nothing arrives. None: not before something does.
     [[nodiscard]] std::optional<Instant> next_deadline(const Arbiter& arbiter) const noexcept;
 
+    /// An answer has come. False: it was to tell where the server's history begins, and its
+    /// messages are asked for again in their turn. Before they are looked at.
+    [[nodiscard]] bool answered(const net::MoldPacket& packet, Instant now) noexcept {
+        return !search_.is_running() || answered_search(packet, now);
+    }
+
     /// The server has told that its history of `session` begins at `sequence`.
     void history_begins(const net::MoldSession& session, std::uint64_t sequence) noexcept {
         history_session_ = session;
@@ -69,6 +76,8 @@ public:
 
 private:
     std::optional<net::MoldRequest> advance_hole(Arbiter& arbiter, Instant now) noexcept;
+    std::optional<net::MoldRequest> search(const Arbiter& arbiter, Instant now) noexcept;
+    bool answered_search(const net::MoldPacket& packet, Instant now) noexcept;
     void look_at(const Hole& hole, const net::MoldSession& session, Instant now) noexcept;
     [[nodiscard]] Instant ask_at(const Hole& hole) const noexcept;
     [[nodiscard]] Instant lost_at(const Arbiter& arbiter, const Hole& hole) const noexcept;
@@ -88,6 +97,8 @@ private:
     Instant asked_at_;         // when the last one went out
     Instant again_at_;         // when the next request is due, once asked
     AskPace pace_;
+    int unanswered_ = 0;  // requests since something last came, for the same hole
+    HistorySearch search_;
     bool is_dead_ = false;  // what was given up last while catching up was not answered at all
     net::MoldSession history_session_;
     std::uint64_t history_ = 0;  // 0: not told

@@ -36,7 +36,7 @@ enum class StartAt : std::uint8_t {
     live,      ///< with whatever comes first
     sequence,  ///< with a given sequence, recovered if it has passed
     /// With the oldest that the repair server still has; where that is not 1, history_begins() says
-    /// so, or what is before the first packet heard is told as a gap at the deadline.
+    /// so, or it is looked for by asking, which takes a second or two.
     history,
 };
 

@@ -223,5 +223,103 @@ TEST_F(CatchUp, FromAServerThatDiesIsGivenUpOnceAndNotSlowlyForEachHole) {
     EXPECT_EQ(leaves[0]->gaps.size(), 11u);
 }
 
+// ---- Where the history begins ----
+
+TEST_F(CatchUp, BeginsWithTheOldestThatAServerWithoutAWordForItHas) {
+    for (const std::size_t kept : {1u << 7, 1u << 10, 1u << 13}) {
+        keep_last(kept);
+        publish_all(200);
+        add_leaf(StartAt::history);
+        publish();
+        const std::uint64_t oldest = log->range().first;
+        ASSERT_GT(oldest, 1u);
+        run_for(5s);
+        const Leaf& leaf = *leaves.back();
+        EXPECT_EQ(leaf.began, oldest);
+        EXPECT_EQ(leaf.delivered, next - oldest);
+        EXPECT_TRUE(leaf.gaps.empty());
+        EXPECT_LT(leaf.requests, 120u);
+        leaves.clear();
+        events.clear();
+        next = 1;
+    }
+}
+
+TEST_F(CatchUp, FromASequenceThatIsGoneTellsExactlyWhatIs) {
+    keep_last(8192);
+    publish_all(200);
+    add_leaf(StartAt::sequence, 1001);
+    publish();
+    run_for(5s);
+    const Leaf& leaf = *leaves[0];
+    const std::uint64_t oldest = log->range().first;
+    EXPECT_EQ(leaf.gaps, (std::vector<dataplane::SequenceRange>{{1001, oldest}}));
+    EXPECT_EQ(leaf.began, oldest);
+    EXPECT_EQ(leaf.delivered, next - oldest);
+}
+
+TEST_F(CatchUp, FindsTheBeginningThoughAFifthOfAllIsLost) {
+    std::size_t exact = 0;
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        chance = Chance(seed);
+        loss_percent = 20;
+        next = 1;
+        keep_last(8192);
+        publish_all(120);
+        add_leaf(StartAt::history);
+        publish();
+        const std::uint64_t oldest = log->range().first;
+        run_for(20s);
+        const Leaf& leaf = *leaves.back();
+        EXPECT_EQ(leaf.feed.arbiter().next_sequence(), next);
+        EXPECT_TRUE(leaf.gaps.empty()) << seed;
+        exact += leaf.began == oldest ? 1 : 0;
+        leaves.clear();
+        events.clear();
+    }
+    EXPECT_GE(exact, 98u);
+}
+
+TEST_F(CatchUp, FindsTheBeginningWhileItMoves) {
+    keep_last(8192);
+    publish_all(200);
+    add_leaf(StartAt::history);
+    publish();
+    const std::uint64_t oldest = log->range().first;
+    for (int i = 0; i < 50; ++i) {
+        run_for(50ms);
+        publish();
+    }
+    run_for(5s);
+    const Leaf& leaf = *leaves[0];
+    EXPECT_TRUE(leaf.gaps.empty());
+    ASSERT_TRUE(leaf.began);
+    EXPECT_GE(*leaf.began, oldest);
+    EXPECT_LT(*leaf.began, oldest + 4096);
+    EXPECT_EQ(leaf.delivered, next - *leaf.began);
+}
+
+TEST_F(CatchUp, FromAServerThatIsFarAwayFindsTheBeginningToo) {
+    delay = 40ms;
+    keep_last(8192);
+    publish_all(200);
+    add_leaf(StartAt::history);
+    publish();
+    run_for(60s);
+    EXPECT_EQ(leaves[0]->began, log->range().first);
+    EXPECT_TRUE(leaves[0]->gaps.empty());
+}
+
+TEST_F(CatchUp, FromAServerThatIsSilentIsGivenUp) {
+    is_dead = true;
+    publish_all(200);
+    add_leaf(StartAt::sequence, 101);
+    publish();
+    run_for(4s);
+    EXPECT_EQ(leaves[0]->gaps, (std::vector<dataplane::SequenceRange>{{101, next - kMessages}}));
+    EXPECT_EQ(leaves[0]->delivered, kMessages);
+    EXPECT_LT(leaves[0]->requests, 100u);
+}
+
 }  // namespace
 }  // namespace joinleaf::controlplane
