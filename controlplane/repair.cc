@@ -5,8 +5,27 @@
 namespace joinleaf::controlplane {
 namespace {
 
+// A leaf that asks faster than it is served does no wrong: it cannot know the limit, and learns it
+// from silence. What a refusal by a limit takes of its patience is so little that none is named but
+// one that does not listen to silence at all.
+constexpr std::uint64_t kPatience = 40;
+
+std::uint64_t patience_taken(RepairOutcome outcome) {
+    switch (outcome) {
+        case RepairOutcome::answered:
+            return 0;
+        case RepairOutcome::leaf_limit:
+        case RepairOutcome::total_limit:
+            return 1;
+        default:
+            return kPatience;
+    }
+}
+
 dataplane::TokenBucket full_bucket(std::uint64_t rate, std::uint64_t burst, Instant now) {
-    return {rate, burst, burst, now};
+    using dataplane::TokenBucket;
+    burst = std::min(burst, TokenBucket::kMaxBurst);
+    return {std::min(rate, TokenBucket::kMaxRate), burst, burst, now};
 }
 
 }  // namespace
@@ -36,7 +55,8 @@ RepairServer::Leaf& RepairServer::leaf_of(Ipv4Address address, Instant now) {
     by_time_.push_front({
         .address = address,
         .octets = full_bucket(limits_.leaf_octets_per_second, limits_.leaf_burst_octets, now),
-        .patience = full_bucket(limits_.refusals_per_second, limits_.burst_refusals, now),
+        .patience = full_bucket(limits_.refusals_per_second * kPatience,
+                                limits_.burst_refusals * kPatience, now),
     });
     leaves_.emplace(address, by_time_.begin());
     return by_time_.front();
@@ -52,13 +72,13 @@ RepairAnswer RepairServer::serve(const dataplane::MessageLog& log, Ipv4Address a
     } else {
         leaf.quarantined_until.reset();
         answer = judge(log, leaf, request, out, now);
-        if (answer.outcome != RepairOutcome::answered) {
-            if (leaf.patience.available(now) == 0) {
+        if (const std::uint64_t taken = patience_taken(answer.outcome); taken != 0) {
+            if (leaf.patience.available(now) < taken) {
                 leaf.quarantined_until = now + limits_.quarantine;
                 ++counters_.quarantines;
                 answer.to_be_named = true;
             } else {
-                leaf.patience.consume(1);
+                leaf.patience.consume(taken);
             }
         }
     }

@@ -71,7 +71,12 @@ private:
     void closing() override;
     [[nodiscard]] bool lingers() const override { return true; }
     void feed_begun(const FeedPublisher::Impl& feed) override { feed_log_ = feed.log; }
-    void repair_begun(const UdpEndpoint& at) override { logic_.set_repair(at); }
+    // A server that the application offers goes before its publisher's.
+    void repair_begun(const UdpEndpoint& at) override {
+        if (logic_.offer().repair && !offers_own_repair_) return;
+        offers_own_repair_ = true;
+        logic_.set_repair(at);
+    }
     void refresh_first_sequence();
     void carry_out(AdmissionActions& actions);
     std::shared_ptr<LeafSocket> stand_for(LeafId leaf, std::optional<UserData> peer_data);
@@ -92,6 +97,7 @@ private:
 
     RootedContext context_;
     AdmissionRoot logic_;
+    bool offers_own_repair_ = false;
     std::shared_ptr<Doorkeeper> doorkeeper_;  ///< none: whoever asks is let in
     RefusalNotices notices_;
     std::shared_ptr<AdmissionHub> hub_;

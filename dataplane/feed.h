@@ -37,6 +37,7 @@ public:
                 return false;
             }
         }
+        if (line == Arbiter::kRepair && !recovery_.answered(*packet, now)) return false;
         const Fate fate = arbiter_.arrive(line, *packet, handle, now, received);
         return fate == Fate::taken || fate == Fate::held;
     }

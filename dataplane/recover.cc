@@ -3,6 +3,16 @@
 #include <algorithm>
 
 namespace joinleaf::dataplane {
+namespace {
+
+// So many requests in a row without an answer while a leaf catches up, and it looks for what the
+// server still has.
+constexpr int kSilence = 6;
+// Waits for an answer to a search's request are so many times the first wait of others: nobody is
+// in a hurry, and silence is to mean something.
+constexpr int kSearchWait = 8;
+
+}  // namespace
 
 Duration Recovery::random_up_to(Duration limit) noexcept {
     if (limit <= Duration::zero()) return Duration::zero();
@@ -22,6 +32,14 @@ Instant Recovery::ask_at(const Hole& hole) const noexcept {
     return nobody_brings_it + delay_;
 }
 
+// Whoever catches up waits longer, but once: behind what a dead server has not sent there may be
+// many holes more.
+Instant Recovery::lost_at(const Arbiter& arbiter, const Hole& hole) const noexcept {
+    const bool is_patient = arbiter.is_catching_up() && options_.request && !is_dead_;
+    return hole.since + (is_patient ? std::max(options_.deadline, options_.catch_up_deadline)
+                                    : options_.deadline);
+}
+
 // A hole that was not there, or one that has become smaller.
 void Recovery::look_at(const Hole& hole, const net::MoldSession& session, Instant now) noexcept {
     const bool is_known = active_ && session == session_;
@@ -33,8 +51,12 @@ void Recovery::look_at(const Hole& hole, const net::MoldSession& session, Instan
     first_ = hole.range.first;
     session_ = session;
     wait_ = options_.retry_first;
+    unanswered_ = 0;
+    search_.stop();
     if (is_the_rest) {
-        again_at_ = now;
+        pace_.answered(now < asked_at_ + pace_.interval());
+        is_dead_ = false;
+        again_at_ = std::max(now, asked_at_ + pace_.interval());
     } else {
         asked_ = false;
         delay_ = random_up_to(options_.request_delay);
@@ -52,37 +74,71 @@ std::optional<net::MoldRequest> Recovery::advance_hole(Arbiter& arbiter, Instant
         arbiter.history_begins(history_, now);
         return std::nullopt;
     }
-    if (now >= hole->since + options_.deadline) {
+    if (options_.request) {
+        look_at(*hole, session, now);
+        if (search_.is_running()) return search(arbiter, now);
+    }
+    if (now >= lost_at(arbiter, *hole)) {
         ++counters_.given_up;
+        is_dead_ = true;
         arbiter.give_up(now);
         active_ = false;
         return std::nullopt;
     }
-    if (!options_.request) return std::nullopt;
-    look_at(*hole, session, now);
-    if (now < ask_at(*hole)) return std::nullopt;
+    if (!options_.request || now < ask_at(*hole)) return std::nullopt;
+    if (unanswered_ >= kSilence && arbiter.is_catching_up() && hole->range.count() > 1) {
+        unanswered_ = 0;
+        search_.begin(hole->range, arbiter.edge(), options_.retry_first * kSearchWait, now);
+        return search(arbiter, now);
+    }
 
     const bool is_retry = asked_ && wanted_.first == hole->range.first;
     ++counters_.requests;
-    if (is_retry) ++counters_.retries;
+    if (is_retry) {
+        ++counters_.retries;
+        pace_.unanswered();
+    }
     const auto count = static_cast<std::uint16_t>(
         std::min<std::uint64_t>(hole->range.count(), options_.most_messages));
     wanted_ = {hole->range.first, hole->range.first + count};
     wanted_all_ = count == hole->range.count();
     asked_ = true;
-    again_at_ = now + wait_ + random_up_to(wait_ / 2);
+    ++unanswered_;
+    asked_at_ = now;
+    const Duration wait = std::max(wait_, pace_.interval());
+    again_at_ = now + wait + random_up_to(wait / 2);
     wait_ = std::min(wait_ * 2, options_.retry_most);
     return net::MoldRequest{session, wanted_.first, count};
+}
+
+std::optional<net::MoldRequest> Recovery::search(const Arbiter& arbiter, Instant now) noexcept {
+    const auto probe = search_.advance(arbiter.edge(), now);
+    if (!probe) return std::nullopt;
+    ++counters_.requests;
+    const std::uint16_t count = probe->is_whole ? options_.most_messages : std::uint16_t{1};
+    return net::MoldRequest{session_, probe->sequence, count};
+}
+
+bool Recovery::answered_search(const net::MoldPacket& packet, Instant now) noexcept {
+    if (packet.kind != net::MoldKind::data || packet.session != session_) return true;
+    search_.answered(packet.sequence, now);
+    if (const auto begins = search_.take_result()) {
+        history_begins(session_, *begins);
+        return true;
+    }
+    return packet.sequence <= first_;
 }
 
 std::optional<Instant> Recovery::next_deadline(const Arbiter& arbiter) const noexcept {
     const auto hole = arbiter.hole();
     if (!hole) return std::nullopt;
-    const Instant lost_at = hole->since + options_.deadline;
-    if (!options_.request) return lost_at;
+    const Instant lost = lost_at(arbiter, *hole);
+    if (!options_.request) return lost;
     // One that advance() has not looked at yet is due for that at once.
     if (!active_ || first_ != hole->range.first) return hole->since;
-    return std::min(lost_at, ask_at(*hole));
+    // Which ends by itself, and before that nothing is given up.
+    if (search_.is_running()) return search_.next_deadline();
+    return std::min(lost, ask_at(*hole));
 }
 
 }  // namespace joinleaf::dataplane

@@ -1,4 +1,4 @@
-// The text form of where a root or leaf is reached by TCP.
+// The text form of where a root, a leaf or a repair server is reached.
 #include <fmt/format.h>
 #include <joinleaf/session.h>
 
@@ -14,7 +14,7 @@ Parsed<ControlEndpoint> ControlEndpoint::parse(std::string_view text) {
     if (!address) return tl::unexpected(address.error());
     const auto port = UdpPort::parse(text.substr(colon + 1));
     if (!port) {
-        return tl::unexpected(fmt::format("'{}' is not a TCP port; use a number from 1 to 65535",
+        return tl::unexpected(fmt::format("'{}' is not a port; use a number from 1 to 65535",
                                           text.substr(colon + 1)));
     }
     return ControlEndpoint{*address, *port};

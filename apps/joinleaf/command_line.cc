@@ -144,6 +144,10 @@ void add_history(CLI::App& app, const char* group, Typed& typed) {
         "messages kept for that; 1048576 unless given");
     add(app, group, "--history-octets", typed.history_octets, "N",
         "in so many octets of memory; 67108864 unless given");
+    add(app, group, "--repair-rate", typed.repair_rate, "BPS",
+        "bits a second of answers, to all leaves; 400M unless given");
+    add(app, group, "--repair-leaf-rate", typed.repair_leaf_rate, "BPS",
+        "likewise, to each; 100M unless given");
 }
 
 void add_root_feed(CLI::App& app, Typed& typed) {
@@ -169,6 +173,8 @@ void add_root_feed(CLI::App& app, Typed& typed) {
     add(app, kFeed, "--end-for-ms", typed.end_for, "MS",
         "tell the end of the session for so long; 30000");
     add_history(app, kFeed, typed);
+    add(app, kFeed, "--repair-offer", typed.repair_offer, "IP:PORT",
+        "leaves that are let in ask this repair server instead");
 }
 
 void add_feed_receiving(CLI::App& app, const char* group, Typed& typed) {

@@ -1,5 +1,6 @@
 // What a leaf receives as a sequenced feed.
 #include <apps/joinleaf/feed_leaf.h>
+#include <apps/joinleaf/feed_root.h>
 #include <apps/joinleaf/numbers.h>
 #include <fmt/format.h>
 
@@ -19,7 +20,7 @@ RecordedTime monotonic_since_1970() {
 
 std::optional<RepairHost> open_keeper(Runtime& runtime, const FeedServing* serving) {
     if (serving == nullptr) return {};
-    RepairHostOptions options{.server = {{serving->listen.address, serving->listen.port}}};
+    RepairHostOptions options{.server = repair_server_options(*serving)};
     options.history_messages = serving->messages.value_or(options.history_messages);
     options.history_octets = serving->octets.value_or(options.history_octets);
     return must(runtime.open_repair_host(options),
@@ -28,7 +29,8 @@ std::optional<RepairHost> open_keeper(Runtime& runtime, const FeedServing* servi
 
 FeedSubscriber::FeedSubscriber(const LeafOptions& options, FeedReceiver feed,
                                std::vector<LineEnds> lines, Output output, Runtime& runtime,
-                               Reporter& report, RepairHost* keeper)
+                               Reporter& report, RepairHost* keeper,
+                               std::optional<ControlEndpoint> server)
     : options_(options),
       feed_(std::move(feed)),
       lines_(std::move(lines)),
@@ -36,7 +38,8 @@ FeedSubscriber::FeedSubscriber(const LeafOptions& options, FeedReceiver feed,
       runtime_(runtime),
       report_(report),
       keeper_(keeper),
-      since_1970_(monotonic_since_1970()) {}
+      since_1970_(monotonic_since_1970()),
+      server_(server) {}
 
 void FeedSubscriber::finish() {
     while (reason_.empty() && take_burst()) {
@@ -127,6 +130,15 @@ void FeedSubscriber::history_begins(const HistoryBegins& said) {
     std::string_view name(said.session.data(), said.session.size());
     name = name.substr(0, name.find_last_not_of(' ') + 1);
     feed_.history_begins(name, said.sequence);
+}
+
+void FeedSubscriber::look_at_repairs(Instant now) {
+    constexpr auto kEvery = std::chrono::milliseconds(500);
+    if (!server_ || now - looked_at_ < kEvery) return;
+    looked_at_ = now;
+    if (const auto said = unanswered_.look(feed_.status().recovery, server_->to_string())) {
+        report_.note(*said);
+    }
 }
 
 FeedTaken FeedSubscriber::facts() {

@@ -5,6 +5,7 @@
 #include <apps/joinleaf/options.h>
 #include <apps/joinleaf/run.h>
 #include <apps/joinleaf/taking.h>
+#include <apps/joinleaf/unanswered.h>
 #include <joinleaf/feed_receiver.h>
 #include <joinleaf/repair.h>
 
@@ -26,9 +27,10 @@ struct LineEnds {
 class FeedSubscriber {
 public:
     /// `runtime` writes down what was on the wire around a gap, if it records. `keeper`: keeps what
-    /// is delivered, for others; or none.
+    /// is delivered, for others; or none. `server`: what the feed asks for repairs; or none.
     FeedSubscriber(const LeafOptions& options, FeedReceiver feed, std::vector<LineEnds> lines,
-                   Output output, Runtime& runtime, Reporter& report, RepairHost* keeper);
+                   Output output, Runtime& runtime, Reporter& report, RepairHost* keeper,
+                   std::optional<ControlEndpoint> server);
 
     /// Writes until `should_stop(now)` says so, --count is reached, the session is over (unless
     /// others are to follow), or a gap stops it. Returns which. Errors: throws Failure (the
@@ -37,7 +39,11 @@ public:
     std::string_view run(ShouldStop should_stop) {
         while (reason_.empty()) {
             const auto reason = taking_.turn(
-                sink_, [this] { return take_burst(); }, should_stop);
+                sink_, [this] { return take_burst(); },
+                [&](Instant now) {
+                    look_at_repairs(now);
+                    return should_stop(now);
+                });
             if (!reason.empty()) return reason;
         }
         return reason_;
@@ -68,6 +74,8 @@ private:
     void take_session(const FeedEvent& event);
     void take_end(const FeedEvent& event);
     [[nodiscard]] MessageRun run_of(const FeedEvent& event, FeedMessages messages) const;
+    /// Tells of a repair server that does not answer.
+    void look_at_repairs(Instant now);
 
     const LeafOptions& options_;
     FeedReceiver feed_;
@@ -86,6 +94,9 @@ private:
     Ticker::Taken taken_;
     std::optional<Instant> first_at_;
     Instant last_at_{};
+    std::optional<ControlEndpoint> server_;  ///< that is asked for what is missing
+    Unanswered unanswered_;
+    Instant looked_at_{};  ///< the repairs
 };
 
 }  // namespace joinleaf::app

@@ -58,15 +58,33 @@ FeedPublisherOptions publisher_options(const FeedPublishing& feed, std::vector<S
     if (feed.heartbeat) options.heartbeat = *feed.heartbeat;
     if (feed.end_for) options.end_for = *feed.end_for;
     if (const auto& repair = feed.repair) {
-        options.repair = RepairServerOptions{{repair->listen.address, repair->listen.port}};
+        options.repair = repair_server_options(*repair);
         options.history_messages = repair->messages.value_or(options.history_messages);
         options.history_octets = repair->octets.value_or(options.history_octets);
     }
     return options;
 }
 
+RepairServerOptions repair_server_options(const FeedServing& serving) {
+    RepairServerOptions options{{serving.listen.address, serving.listen.port}};
+    RepairLimits& limits = options.limits;
+    // What goes out at once is a quarter of a second of a low rate, so that the rate means
+    // something soon; an answer of any size at least.
+    const auto set = [](std::uint64_t bits, std::uint64_t& rate, std::uint64_t& burst) {
+        constexpr std::uint64_t kLeastBurst = 65536;
+        rate = std::max<std::uint64_t>(bits / 8, 1);
+        burst = std::min(burst, std::max(rate / 4, kLeastBurst));
+    };
+    if (serving.rate) set(*serving.rate, limits.octets_per_second, limits.burst_octets);
+    if (serving.leaf_rate) {
+        set(*serving.leaf_rate, limits.leaf_octets_per_second, limits.leaf_burst_octets);
+    }
+    return options;
+}
+
 void offer_feed(const FeedPublishing& feed, SessionOffer& offer) {
     offer.framing = Framing::moldudp64;
+    if (feed.offer) offer.repair = UdpEndpoint{feed.offer->address, feed.offer->port};
     const Ipv4Address source = feed.line_port ? feed.line_port->address.address : Ipv4Address();
     for (const auto& line : feed.lines) offer.also.push_back({line, source});
 }

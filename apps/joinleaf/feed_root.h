@@ -23,6 +23,8 @@ namespace joinleaf::app {
 /// `lines`: the sockets on other ports.
 [[nodiscard]] FeedPublisherOptions publisher_options(const FeedPublishing& feed,
                                                      std::vector<Socket> lines);
+/// A repair server at its endpoint, within its rates.
+[[nodiscard]] RepairServerOptions repair_server_options(const FeedServing& serving);
 /// What leaves are told of the feed.
 void offer_feed(const FeedPublishing& feed, SessionOffer& offer);
 

@@ -118,7 +118,7 @@ group, and exits when everything is out.
 With --framing moldudp64 each --join is a line of one feed. Its messages are written in order, each
 once, from whichever line was first; what no line brings is asked for at --repair, and what does
 not come within --gap-deadline-ms is told, as an exact range. The leaf also exits when the session
-ends. In a root's session the root says where the lines are and who repairs.
+ends. In a root's session the root says where the lines are and, without --repair, who repairs.
 Ports, exit codes: joinleaf --help)";
 
 const std::string_view kRepairFooter =

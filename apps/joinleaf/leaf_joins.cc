@@ -57,7 +57,8 @@ FeedSubscriber Leaf::subscribe_to_feed(Output output) {
         options.lines.push_back({members_[i].socket.id(), receiver_of(i)});
         ends.push_back({connected.group, knows_sender ? sources.sources()[0] : Ipv4Address()});
     }
-    if (session_) {
+    // --repair goes before what the root offers: another server may be nearer to this leaf.
+    if (session_ && !options.repair) {
         if (const auto repair = must(members_.front().socket.session(), "receive").repair) {
             options.repair = FeedRepairOptions{.server = {repair->address, repair->port}};
         }
@@ -71,7 +72,8 @@ FeedSubscriber Leaf::subscribe_to_feed(Output output) {
             std::move(output),
             runtime_,
             around_.report,
-            keeper_ ? &*keeper_ : nullptr};
+            keeper_ ? &*keeper_ : nullptr,
+            options.repair ? std::optional(options.repair->server) : std::nullopt};
 }
 
 Receiver* Leaf::receiver_of(std::size_t join) {

@@ -224,10 +224,11 @@ LeafOptions leaf_options(const Typed& typed, Complaints& wrong) {
     LeafOptions leaf;
     leaf.admission = leaf_admission(typed, wrong);
     if (typed.joins.empty() && !leaf.admission) {
-        wrong.attempt([] {
-            throw WrongUse(
-                "--join is missing; add it, as in --join 239.1.1.1:5000, or --root or "
-                "--listen to be let in by a root");
+        wrong.attempt([&] {
+            throw WrongUse(fmt::format(
+                "--join is missing; add it, as in --join 239.1.1.1:5000, or {} to be let in by a "
+                "root",
+                typed.repair_listen ? "--root" : "--root or --listen"));
         });
     }
     const bool has_sources =

@@ -70,6 +70,9 @@ struct FeedServing {
     ControlEndpoint listen;                 ///< of the kernel's, for UDP
     std::optional<std::uint64_t> messages;  ///< unset: what the library keeps
     std::optional<std::uint64_t> octets;
+    // Of answers, in bits per second; unset: as the library has it.
+    std::optional<std::uint64_t> rate;       ///< to all leaves
+    std::optional<std::uint64_t> leaf_rate;  ///< to each
 };
 
 /// A sequenced feed, as a root sends it.
@@ -85,6 +88,7 @@ struct FeedPublishing {
     std::optional<std::chrono::milliseconds> heartbeat;
     std::optional<std::chrono::milliseconds> end_for;
     std::optional<FeedServing> repair;
+    std::optional<ControlEndpoint> offer;  ///< of another repair server, which leaves are told of
 };
 
 /// A sequenced feed, as a leaf takes it.

@@ -156,13 +156,25 @@ std::vector<GroupEndpoint> further_lines(const Typed& typed, const RootOptions& 
 std::optional<FeedServing> serving_of(const Typed& typed) {
     if (typed.repair_listen) return feed_serving(typed, *typed.repair_listen);
     const auto stray = first_given({{"--history-messages", &typed.history_messages},
-                                    {"--history-octets", &typed.history_octets}});
+                                    {"--history-octets", &typed.history_octets},
+                                    {"--repair-rate", &typed.repair_rate},
+                                    {"--repair-leaf-rate", &typed.repair_leaf_rate}});
     if (!stray.empty()) {
         throw WrongUse(fmt::format(
             "{} is what leaves can ask for again; add --repair-listen, as in 10.1.0.1:6000",
             stray));
     }
     return {};
+}
+
+std::optional<ControlEndpoint> offered_server(const Typed& typed, const RootOptions& root) {
+    if (!typed.repair_offer) return {};
+    if (!root.admission) {
+        throw WrongUse(
+            "--repair-offer is told to leaves that are let in; add --listen, as in 10.1.0.1:7000, "
+            "or have each leaf name the server in --repair");
+    }
+    return valid(parse_remote("--repair-offer", *typed.repair_offer));
 }
 
 void set_start(const Typed& typed, FeedReceiverOptions& options) {
@@ -212,6 +224,19 @@ OutputFormat output_format(const Typed& typed) {
 
 FeedServing feed_serving(const Typed& typed, const std::string& listen) {
     FeedServing serving{.listen = local_endpoint("--repair-listen", listen)};
+    // Whoever asks one address must not be answered from another.
+    if (serving.listen.address.is_unspecified()) {
+        throw WrongUse(fmt::format(
+            "--repair-listen: answers come from where leaves ask, and {} is nowhere; name an "
+            "address of this host that they reach",
+            listen));
+    }
+    if (typed.repair_rate) {
+        serving.rate = valid(parse_bit_rate("--repair-rate", *typed.repair_rate));
+    }
+    if (typed.repair_leaf_rate) {
+        serving.leaf_rate = valid(parse_bit_rate("--repair-leaf-rate", *typed.repair_leaf_rate));
+    }
     if (typed.history_messages) {
         serving.messages =
             valid(parse_whole("--history-messages", *typed.history_messages, 1, kMostKept));
@@ -237,7 +262,10 @@ std::optional<FeedPublishing> feed_publishing(const Typed& typed, const RootOpti
                              {"--end-for-ms", &typed.end_for},
                              {"--repair-listen", &typed.repair_listen},
                              {"--history-messages", &typed.history_messages},
-                             {"--history-octets", &typed.history_octets}});
+                             {"--history-octets", &typed.history_octets},
+                             {"--repair-rate", &typed.repair_rate},
+                             {"--repair-leaf-rate", &typed.repair_leaf_rate},
+                             {"--repair-offer", &typed.repair_offer}});
         if (!typed.lines.empty()) {
             throw WrongUse("--line is for a sequenced feed; add --framing moldudp64");
         }
@@ -269,12 +297,7 @@ std::optional<FeedPublishing> feed_publishing(const Typed& typed, const RootOpti
         time_of<std::chrono::milliseconds>(typed.heartbeat, "--heartbeat-ms", 1, kHourMs);
     feed.end_for = time_of<std::chrono::milliseconds>(typed.end_for, "--end-for-ms", 0, kHourMs);
     feed.repair = serving_of(typed);
-    if (feed.repair && root.admission && feed.repair->listen.address.is_unspecified()) {
-        throw WrongUse(fmt::format(
-            "--repair-listen: leaves are told where to ask, and {} is nowhere; name an address of "
-            "this host that they reach",
-            *typed.repair_listen));
-    }
+    feed.offer = offered_server(typed, root);
     return feed;
 }
 
@@ -314,12 +337,6 @@ std::optional<FeedReceiving> feed_receiving(const Typed& typed, const LeafOption
     options.session = session_name(typed);
     options.on_gap = on_gap(typed);
     if (typed.repair) {
-        if (leaf.admission) {
-            throw WrongUse(fmt::format(
-                "--repair and {} contradict each other; the root says who sends again what was "
-                "lost",
-                typed.root ? "--root" : "--listen"));
-        }
         options.repair =
             FeedRepairOptions{.server = valid(parse_remote("--repair", *typed.repair))};
     }

@@ -18,7 +18,7 @@ public:
     /// `take_burst()` says whether there was anything, `should_stop(now)` why to end; empty: it
     /// goes on. `sink` has waiting() octets, and flush(). Returns the reason to end.
     template <class Sink, class TakeBurst, class ShouldStop>
-    std::string_view turn(Sink& sink, TakeBurst take_burst, ShouldStop& should_stop) {
+    std::string_view turn(Sink& sink, TakeBurst take_burst, ShouldStop&& should_stop) {
         const bool took = take_burst();
         const Instant now = Instant::clock::now();
         if (const std::string_view reason = should_stop(now); !reason.empty()) return reason;

@@ -45,7 +45,8 @@ struct Typed {
     Text metrics;
 
     Text framing, session, line_port, line_address, input_format, input_flow, pace, flush_at, delay,
-        heartbeat, end_for, repair_listen, history_messages, history_octets;
+        heartbeat, end_for, repair_listen, history_messages, history_octets, repair_rate,
+        repair_leaf_rate, repair_offer;
     std::vector<std::string> lines;
     bool follow = false;
     Text repair, start, on_gap, skew, gap_deadline, output_format;

@@ -36,7 +36,7 @@ enum class StartAt : std::uint8_t {
     live,      ///< with whatever comes first
     sequence,  ///< with a given sequence, recovered if it has passed
     /// With the oldest that the repair server still has; where that is not 1, history_begins() says
-    /// so, or what is before the first packet heard is told as a gap at the deadline.
+    /// so, or it is looked for by asking, which takes a second or two.
     history,
 };
 
@@ -73,7 +73,8 @@ struct FeedReceiverOptions {
     std::uint64_t start_sequence = 1;  ///< where start is StartAt::sequence
     GapPolicy on_gap = GapPolicy::skip;
     /// How long a message may be missing before it is told as a gap. Counts from when it was known
-    /// to be missing; while a leaf catches up with history, from the last answer.
+    /// to be missing; while a leaf catches up with history, from the last answer, and is three
+    /// seconds at least: a repair server that many ask at once lets each wait.
     Duration gap_deadline = std::chrono::milliseconds(100);
     /// How far one line may be behind another: so long nothing is asked for that a line could still
     /// bring.

@@ -23,15 +23,18 @@ struct RepairLimits {
     /// The most octets of an answer's payload; what an MTU of 1500 leaves. A publisher's own server
     /// sends as much as the feed's datagrams hold, if that is more.
     std::size_t capacity = 1472;
-    /// Octets of answers per second, and at once; to all leaves, and to each.
-    std::uint64_t octets_per_second = 12'500'000;
-    std::uint64_t burst_octets = 256 * 1024;
-    std::uint64_t leaf_octets_per_second = 2'500'000;
-    std::uint64_t leaf_burst_octets = 64 * 1024;
+    /// Octets of answers per second, and at once; to all leaves, and to each. A leaf that catches
+    /// up must be served faster than the feed goes on: 12.5 million octets are half a million
+    /// messages of an ordinary length. Four that do are a third of what the control thread can
+    /// send, and less than half of a management network of 1 Gbit/s.
+    std::uint64_t octets_per_second = 50'000'000;
+    std::uint64_t burst_octets = 1024 * 1024;
+    std::uint64_t leaf_octets_per_second = 12'500'000;
+    std::uint64_t leaf_burst_octets = 256 * 1024;
     /// Whoever asks again for what was answered so short a time ago has not had time to hear it.
     Duration duplicate_within = std::chrono::milliseconds(1);
-    /// Refusals per second that a leaf may have, and at once. Beyond, it is in quarantine for a
-    /// time: it is not answered at all.
+    /// Refusals per second that a leaf may have, and at once; forty times as many where a limit is
+    /// all that was in the way. Beyond, it is in quarantine for a time: it is not answered at all.
     std::uint64_t refusals_per_second = 50;
     std::uint64_t burst_refusals = 500;
     Duration quarantine = std::chrono::seconds(10);

@@ -34,7 +34,8 @@ TEST(FeedRoot, TakesEverythingElse) {
              "--session DAY1 --line 239.1.1.2:5000 --line 239.1.1.3:5000 --line-port ring:b "
              "--line-address 10.0.1.1/24 --input-format pcap --input-flow 233.54.12.1:26400 "
              "--pace x10 --flush-at 1000 --delay-us 50 --heartbeat-ms 500 --end-for-ms 100 "
-             "--repair-listen 0.0.0.0:6000 --history-messages 1000 --history-octets 1000000")
+             "--repair-listen 10.1.0.1:6000 --history-messages 1000 --history-octets 1000000 "
+             "--repair-rate 1G --repair-leaf-rate 50M")
              .feed;
     EXPECT_EQ(feed.session, "DAY1");
     EXPECT_EQ(feed.lines.size(), 2u);
@@ -46,7 +47,9 @@ TEST(FeedRoot, TakesEverythingElse) {
     EXPECT_EQ(feed.delay, 50us);
     EXPECT_EQ(feed.heartbeat, 500ms);
     EXPECT_EQ(feed.end_for, 100ms);
-    EXPECT_EQ(feed.repair->listen.to_string(), "0.0.0.0:6000");
+    EXPECT_EQ(feed.repair->listen.to_string(), "10.1.0.1:6000");
+    EXPECT_EQ(feed.repair->rate, 1'000'000'000u);
+    EXPECT_EQ(feed.repair->leaf_rate, 50'000'000u);
     EXPECT_EQ(feed.repair->messages, 1000u);
     EXPECT_EQ(feed.repair->octets, 1'000'000u);
 }
@@ -61,8 +64,13 @@ TEST(FeedRoot, RefusesWhatIsNotOfAFeed) {
     EXPECT_THAT(refused(kFeed + "--flush-at 1473"), HasSubstr("from 21 to 1472"));
     EXPECT_THAT(refused(kFeed + "--history-messages 5"), HasSubstr("add --repair-listen"));
     EXPECT_THAT(refused(kFeed + "--repair-listen 239.1.1.1:5"), HasSubstr("cannot be listened at"));
-    EXPECT_THAT(refused(kFeed + "--listen 10.1.0.1:7000 --repair-listen 0.0.0.0:6000"),
-                HasSubstr("leaves are told where to ask"));
+    EXPECT_THAT(refused(kFeed + "--repair-listen 0.0.0.0:6000"), HasSubstr("name an address"));
+    EXPECT_THAT(refused(kFeed + "--repair-listen 10.1.0.1:0"), HasSubstr("'0' is not a port"));
+    EXPECT_THAT(refused(kFeed + "--repair-rate 1M"), HasSubstr("add --repair-listen"));
+    EXPECT_THAT(refused(kFeed + "--repair-offer 10.1.0.3:6000"), HasSubstr("add --listen"));
+    EXPECT_EQ(accepted<RootOptions>(kFeed + "--listen 10.1.0.1:7000 --repair-offer 10.1.0.3:6000")
+                  .feed->offer->to_string(),
+              "10.1.0.3:6000");
     EXPECT_THAT(refused("root --port null --address 10.0.0.1/24 --group 239.1.1.1:5000 --listen "
                         "10.1.0.1:7000 --output null --framing moldudp64"),
                 HasSubstr("--input is missing; a feed has messages"));
@@ -148,8 +156,9 @@ TEST(FeedLeaf, InARootsSessionIsWhatTheRootSays) {
     EXPECT_TRUE(
         accepted<LeafOptions>(kLeaf + "--root 10.1.0.1:7000 --framing moldudp64").feed->demanded);
     EXPECT_FALSE(accepted<LeafOptions>(kLeaf + "--root 10.1.0.1:7000 --framing datagram").feed);
-    EXPECT_THAT(refused(kLeaf + "--root 10.1.0.1:7000 --repair 10.1.0.1:6000"),
-                HasSubstr("--repair and --root contradict each other"));
+    EXPECT_EQ(accepted<LeafOptions>(kLeaf + "--root 10.1.0.1:7000 --repair 10.1.0.3:6000")
+                  .feed->options.repair->server.to_string(),
+              "10.1.0.3:6000");
 }
 
 TEST(FeedLeaf, RefusesWhatIsNotOfAFeed) {
@@ -178,8 +187,9 @@ TEST(RepairOptions, AreThoseOfALeafThatAnswers) {
                   .leaf.feed->options.start,
               StartAt::live);
     EXPECT_THAT(refused(base), HasSubstr("joinleaf repair: --repair-listen is missing"));
-    EXPECT_THAT(refused("repair --port null --address 10.0.0.3/24 --repair-listen 10.1.0.3:6000"),
-                HasSubstr("--join is missing"));
+    EXPECT_THAT(
+        refused("repair --port null --address 10.0.0.3/24 --repair-listen 10.1.0.3:6000"),
+        testing::AllOf(HasSubstr("--join is missing"), testing::Not(HasSubstr("--listen to"))));
     EXPECT_THAT(refused(base + "--repair-listen 10.1.0.3:6000 --send x"),
                 HasSubstr("not expected here"));
 }

@@ -315,7 +315,7 @@ TEST(RootedOptions, RefuseAnAddressThatNobodyHas) {
                 HasSubstr("--root: 0.0.0.0:7000 is nobody's address; name one host"));
     EXPECT_THAT(refused(kLeaf + "--root 239.1.1.1:7000"), HasSubstr("is nobody's address"));
     EXPECT_THAT(refused(kLeaf + "--root 10.1.0.1"), HasSubstr("--root: '10.1.0.1' has no port"));
-    EXPECT_THAT(refused(kLeaf + "--root 10.1.0.1:0"), HasSubstr("'0' is not a TCP port"));
+    EXPECT_THAT(refused(kLeaf + "--root 10.1.0.1:0"), HasSubstr("'0' is not a port"));
     EXPECT_THAT(refused(kRoot + "--listen 239.1.1.1:7000"),
                 HasSubstr("--listen: 239.1.1.1:7000 cannot be listened at"));
     EXPECT_THAT(refused(kRoot + "--invite 255.255.255.255:1"), HasSubstr("is nobody's address"));

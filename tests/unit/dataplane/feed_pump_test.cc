@@ -283,7 +283,7 @@ TEST(FeedPump, EveryDropHasANameOfItsOwn) {
 // Whatever comes by two sources, and however little room there is for events.
 RC_GTEST_PROP(FeedPumpProperty, EachMessageOnceInOrderAndEachBufferOnce, ()) {
     Pump lines(2, {.feed = {.arbiter = {.start = StartAt::sequence, .window = 16},
-                            .recovery = {.deadline = 1ms}},
+                            .recovery = {.deadline = 1ms, .catch_up_deadline = 1ms}},
                    .spare_buffers = 3,
                    .spare_octets = 64});
     const auto packets = *rc::gen::container<std::vector<std::pair<std::uint64_t, std::uint8_t>>>(

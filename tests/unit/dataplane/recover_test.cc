@@ -216,6 +216,35 @@ TEST_F(Recover, ACatchUpGoesOnAsLongAsAnswersCome) {
     EXPECT_EQ(arbiter.next_sequence(), 1002u);
 }
 
+TEST_F(Recover, ACatchUpIsPatientAndMoreThanOnceIsNot) {
+    use({.deadline = 100ms, .catch_up_deadline = 3s});
+    arbiter = Arbiter({.start = StartAt::sequence});
+    data(kA, 1001, 1);
+    data(kA, 1003, 1);
+    const auto asked = run_for(1h);
+    EXPECT_LT(asked.size(), 60u);
+    EXPECT_THAT(gaps, testing::ElementsAre(Duration(3s), Duration(3100ms)));
+}
+
+TEST_F(Recover, WhoIsServedSlowlyAsksSlowly) {
+    arbiter = Arbiter({.start = StartAt::sequence});
+    data(kA, 100'001, 1);
+    std::size_t asked = 0;
+    Instant answer_at = now;
+    for (std::uint64_t n = 1; n <= 100'000;) {
+        const auto requests = run_for(100us);
+        asked += requests.size();
+        // One answer each millisecond; who asks sooner is not heard.
+        if (requests.empty() || now < answer_at) continue;
+        answer_at = now + 1ms;
+        data(Arbiter::kRepair, n, 100);
+        n += 100;
+    }
+    EXPECT_LT(asked, 1400u);
+    EXPECT_LT(now - kStart, 2s);
+    EXPECT_TRUE(gaps.empty());
+}
+
 TEST_F(Recover, WhatTheServerHasNotIsNotAskedForAgain) {
     both(1, 1);
     both(100, 1);

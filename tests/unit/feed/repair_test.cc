@@ -140,6 +140,19 @@ TEST_F(Repair, ALeafThatNeverStopsAskingIsPutIntoQuarantineAndNamedOnce) {
     EXPECT_EQ(server.counters().quarantines, 1u);
 }
 
+TEST_F(Repair, WhoMeetsALimitHasMorePatienceThanWhoAsksForNothing) {
+    use({.leaf_octets_per_second = 1, .leaf_burst_octets = 1, .refusals_per_second = 10});
+    EXPECT_EQ(ask(600, 0xffff).outcome, answered);
+    now += 1ms;
+    // 400 refusals per second by a limit are borne for ever.
+    for (int i = 0; i < 20'000; ++i, now += 2500us) {
+        EXPECT_EQ(ask(700, 1).outcome, leaf_limit);
+    }
+    for (int i = 0; i < 25'000; ++i, now += 100us) ask(700, 1);
+    EXPECT_TRUE(server.is_quarantined(kLeaf, now));
+    EXPECT_EQ(server.counters().quarantines, 1u);
+}
+
 TEST_F(Repair, ALeafThatIsRefusedNowAndThenIsLeftInPeace) {
     for (int i = 0; i < 10'000; ++i, now += 20ms) ask(5000, 1);
     EXPECT_EQ(server.counters().quarantines, 0u);

@@ -172,8 +172,13 @@ void Simulation::leaf_turns(Leaf& leaf) {
     if (leaf.is_frozen) return;
     while (const auto request = leaf.feed.advance(now_)) {
         ++leaf.requests;
-        demand(request->sequence == leaf.feed.arbiter().next_sequence() && request->count != 0,
+        // A leaf that catches up may look for where the history begins.
+        const Arbiter& arbiter = leaf.feed.arbiter();
+        demand(request->sequence == arbiter.next_sequence() ||
+                   (arbiter.is_catching_up() && request->sequence > arbiter.next_sequence() &&
+                    request->sequence < arbiter.edge()),
                "asks for what is not missing");
+        demand(request->count != 0, "asks for nothing");
         std::vector<std::byte> bytes(net::kMoldHeaderSize);
         net::emit_mold_request(*request, bytes.data());
         auto shared = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
@@ -191,7 +196,7 @@ void Simulation::serve(Leaf& leaf, const Bytes& request) {
     std::vector<std::byte> out(kCapacity);
     const auto answer = server_->serve(*log_, leaf.address, *request, out, now_);
     tell(fmt::format("repair: {}", name(answer.outcome)));
-    if (answer.history_begins != 0) {
+    if (answer.history_begins != 0 && leaf.is_admitted) {
         const auto session = session_name(session_);
         at(1ms, [this, &leaf, session, begins = answer.history_begins] {
             leaf.feed.history_begins(session, begins);
@@ -220,7 +225,7 @@ void Simulation::start_root() {
     if (theme_ == Theme::anything && chance_.percent(30)) {
         limits.leaf_octets_per_second = 20'000;
         limits.leaf_burst_octets = 1000;
-        limits.burst_refusals = 20;
+        limits.refusals_per_second = limits.burst_refusals = 1;
         limits.quarantine = 500ms;
     }
     server_.emplace(limits, now_);
@@ -308,6 +313,7 @@ void Simulation::add_leaf() {
             break;
     }
     auto leaf = std::make_unique<Leaf>(options, chance_.draw());
+    leaf->is_admitted = theme_ != Theme::anything || chance_.percent(50);
     leaf->address = Ipv4Address(0x0a000001 + static_cast<std::uint32_t>(leaves_.size()));
     leaf->to_server = leaf->from_server = repair;
     leaf->trace = [this, number = leaves_.size()](const std::string& what) {

@@ -68,6 +68,7 @@ public:
     Path to_server, from_server;
     Ipv4Address address;
     std::optional<Instant> wake;
+    bool is_admitted = true;  ///< and is told where the history begins
     bool is_frozen = false;
     std::vector<std::pair<std::uint8_t, std::shared_ptr<const std::vector<std::byte>>>> unread;
     std::function<void(const std::string&)> trace;

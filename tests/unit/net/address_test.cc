@@ -68,7 +68,7 @@ TEST(ControlEndpoint, IsAnAddressAndATcpPort) {
     EXPECT_EQ(ControlEndpoint::parse("192.0.2.1").error(),
               "'192.0.2.1' has no port; write address and port as in 192.0.2.1:7000");
     EXPECT_EQ(ControlEndpoint::parse("192.0.2.1:0").error(),
-              "'0' is not a TCP port; use a number from 1 to 65535");
+              "'0' is not a port; use a number from 1 to 65535");
     EXPECT_EQ(ControlEndpoint::parse("root:7000").error(),
               "'root' is not an IPv4 address; write four numbers as in 10.0.0.1");
 }
