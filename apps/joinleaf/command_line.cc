@@ -149,7 +149,7 @@ void add_root_feed(CLI::App& app, Typed& typed) {
     add(app, kFeed, "--framing", typed.framing, "FRAMING",
         "moldudp64: numbered messages; datagram (default)");
     add(app, kFeed, "--session", typed.session, "NAME",
-        "of the session; named by the time of start unless given");
+        "of the session, another for each run; unless given, the time of start");
     add(app, kFeed, "--input-format", typed.input_format, "FORMAT",
         "lengths (default; as ITCH files), lines, or pcap");
     add(app, kFeed, "--input-flow", typed.input_flow, "IP:PORT",

@@ -62,6 +62,17 @@ void FeedSubscriber::take(const FeedEvent& event) {
             return take_session(event);
         case FeedEvent::Kind::end:
             return take_end(event);
+        case FeedEvent::Kind::stranger:
+            return note(
+                fmt::format("session {} is heard beside {}, which goes on, and is dropped; "
+                            "does another root send to this group?",
+                            event.session, session_name_));
+        case FeedEvent::Kind::repeated:
+            return note(
+                fmt::format("session {} is over, and begins again: what comes is dropped, "
+                            "as it bears the numbers of what was delivered; have the root "
+                            "name each run otherwise (--session), or leave that to it",
+                            event.session));
     }
 }
 
@@ -111,6 +122,12 @@ void FeedSubscriber::take_end(const FeedEvent& event) {
     report_.text(fmt::format("session {} is over: {} would have been next", session_name_,
                              grouped(event.first)));
     if (!options_.feed->follow) reason_ = "end_of_session";
+}
+
+// Whoever sends to the group may make any number of sessions up.
+void FeedSubscriber::note(std::string_view what) {
+    if (notes_ > kMostNotes) return;
+    report_.note(++notes_ <= kMostNotes ? what : "more notes of this kind are not told");
 }
 
 MessageRun FeedSubscriber::run_of(const FeedEvent& event, FeedMessages messages) const {

@@ -65,6 +65,7 @@ public:
 
 private:
     static constexpr std::size_t kMostGapsTold = 1000;
+    static constexpr std::size_t kMostNotes = 20;
 
     /// Returns whether there was anything.
     bool take_burst();
@@ -73,6 +74,7 @@ private:
     void take_gap(const FeedEvent& event);
     void take_session(const FeedEvent& event);
     void take_end(const FeedEvent& event);
+    void note(std::string_view what);
     [[nodiscard]] MessageRun run_of(const FeedEvent& event, FeedMessages messages) const;
     void flush_if_held_back(Instant now);
 
@@ -90,6 +92,7 @@ private:
     std::string session_name_;
     Missing missing_;
     std::size_t gaps_told_ = 0;
+    std::size_t notes_ = 0;
     Ticker::Taken taken_;
     std::optional<Instant> first_at_;
     Instant last_at_{};
