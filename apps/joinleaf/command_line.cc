@@ -149,7 +149,7 @@ void add_root_feed(CLI::App& app, Typed& typed) {
     add(app, kFeed, "--framing", typed.framing, "FRAMING",
         "moldudp64: numbered messages; datagram (default)");
     add(app, kFeed, "--session", typed.session, "NAME",
-        "of the session, another for each run; unless given, the time of start");
+        "a new one for each run; the time of start unless given");
     add(app, kFeed, "--input-format", typed.input_format, "FORMAT",
         "lengths (default; as ITCH files), lines, or pcap");
     add(app, kFeed, "--input-flow", typed.input_flow, "IP:PORT",
@@ -180,6 +180,8 @@ void add_feed_receiving(CLI::App& app, const char* group, Typed& typed) {
     add(app, group, "--skew-us", typed.skew, "US", "one line may be so far behind another; 1000");
     add(app, group, "--gap-deadline-ms", typed.gap_deadline, "MS",
         "what is missing so long is a gap; 100");
+    add(app, group, "--gaps", typed.gaps, "FILE|-",
+        "write each gap there: session, first and count, a line each");
     add(app, group, "--output-format", typed.output_format, "FORMAT",
         "lengths (default; as ITCH files), lines, or pcapng");
     add_further_lines(app, group, typed);

@@ -18,6 +18,15 @@ RecordedTime monotonic_since_1970() {
 
 }  // namespace
 
+namespace {
+
+std::optional<Output> open_gaps(const LeafOptions& options) {
+    if (!options.feed->gaps) return {};
+    return Output::open(*options.feed->gaps, "--gaps");
+}
+
+}  // namespace
+
 std::optional<RepairHost> open_keeper(Runtime& runtime, const FeedServing* serving) {
     if (serving == nullptr) return {};
     RepairHostOptions options{.server = {{serving->listen.address, serving->listen.port}}};
@@ -34,6 +43,7 @@ FeedSubscriber::FeedSubscriber(const LeafOptions& options, FeedReceiver feed,
       feed_(std::move(feed)),
       lines_(std::move(lines)),
       sink_(std::move(output), options.feed->format),
+      gaps_(open_gaps(options)),
       runtime_(runtime),
       report_(report),
       keeper_(keeper),
@@ -43,6 +53,7 @@ void FeedSubscriber::finish() {
     while (reason_.empty() && take_burst()) {
     }
     sink_.close();
+    if (gaps_) gaps_->close();
 }
 
 bool FeedSubscriber::take_burst() {
@@ -93,11 +104,13 @@ void FeedSubscriber::take_messages(const FeedEvent& event) {
 
 void FeedSubscriber::take_gap(const FeedEvent& event) {
     missing_.add(event.first, event.count);
-    if (++gaps_told_ <= kMostGapsTold) {
-        report_.json({{"event", "gap"},
-                      {"session", session_name_},
-                      {"first", event.first},
-                      {"count", event.count}});
+    report_.json({{"event", "gap"},
+                  {"session", session_name_},
+                  {"first", event.first},
+                  {"count", event.count}});
+    if (gaps_) {
+        const auto line = fmt::format("{}\t{}\t{}\n", session_name_, event.first, event.count);
+        gaps_->append(std::as_bytes(std::span(line)));
     }
     if (options_.common.recorder.packets != 0) {
         runtime_.record_around(fmt::format("gap of {} messages from {} on, session {}", event.count,
@@ -111,6 +124,7 @@ void FeedSubscriber::take_session(const FeedEvent& event) {
     session_ = net::MoldSession::from(event.session).value_or(net::MoldSession());
     missing_.begin_session(event.session);
     if (keeper_ != nullptr) must(keeper_->begin_session(event.session), "keep the session");
+    if (++sessions_ > kMostSessionsTold) return;
     report_.json({{"event", "session"}, {"session", session_name_}, {"first", event.first}});
     report_.text(
         fmt::format("session {} begins with message {}", session_name_, grouped(event.first)));
@@ -148,10 +162,11 @@ void FeedSubscriber::history_begins(const HistoryBegins& said) {
 }
 
 void FeedSubscriber::flush_if_held_back(Instant now) {
-    if (sink_.waiting() == 0) {
+    if (sink_.waiting() == 0 && (!gaps_ || gaps_->waiting() == 0)) {
         held_since_ = now;
     } else if (now - held_since_ > kLongestHeldBack) {
         sink_.flush();
+        if (gaps_) gaps_->flush();
     }
 }
 
@@ -160,6 +175,7 @@ FeedTaken FeedSubscriber::facts() {
     FeedTaken taken{.status = feed_.status(),
                     .lines = {},
                     .missing = missing_,
+                    .sessions = sessions_,
                     .octets = taken_.octets,
                     .broken_lines = sink_.broken_lines()};
     for (const auto& line : lines_) taken.lines.push_back(line.group.to_string());

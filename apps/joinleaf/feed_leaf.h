@@ -64,7 +64,7 @@ public:
     [[nodiscard]] FeedTaken facts();
 
 private:
-    static constexpr std::size_t kMostGapsTold = 1000;
+    static constexpr std::uint64_t kMostSessionsTold = 1000;
     static constexpr std::size_t kMostNotes = 20;
 
     /// Returns whether there was anything.
@@ -82,6 +82,7 @@ private:
     FeedReceiver feed_;
     std::vector<LineEnds> lines_;
     MessageSink sink_;
+    std::optional<Output> gaps_;  ///< each gap, a line
     Runtime& runtime_;
     Reporter& report_;
     RepairHost* keeper_;
@@ -91,7 +92,7 @@ private:
     net::MoldSession session_;
     std::string session_name_;
     Missing missing_;
-    std::size_t gaps_told_ = 0;
+    std::uint64_t sessions_ = 0;
     std::size_t notes_ = 0;
     Ticker::Taken taken_;
     std::optional<Instant> first_at_;

@@ -48,7 +48,7 @@ struct Typed {
         heartbeat, end_for, repair_listen, history_messages, history_octets;
     std::vector<std::string> lines;
     bool follow = false;
-    Text repair, start, on_gap, skew, gap_deadline, output_format;
+    Text repair, start, on_gap, skew, gap_deadline, output_format, gaps;
 
     Text path;
     std::vector<std::string> words;
