@@ -23,6 +23,7 @@ Arbiter::Arbiter(const ArbiterOptions& options)
       window_(options.window),
       first_copies_(std::bit_ceil(std::max<std::size_t>(options.remembered_packets, 2))),
       first_copy_shift_(64 - static_cast<unsigned>(std::countr_zero(first_copies_.size()))),
+      door_(window_.capacity() + 1),
       told_gaps_(options.remembered_ranges) {
     assert(options.lines >= 1 && options.lines <= kMaxLines && options.start_sequence >= 1);
     // One by one: a copy would not keep the room that each line's ranges have.
@@ -56,18 +57,23 @@ Fate Arbiter::judge(std::uint8_t line, const net::MoldPacket& packet, PacketHand
         // An answer says nothing of what is published now.
         if (!follows || line == kRepair) return Fate::other_session;
         if (has_started_) return judge_other_session(line, packet, handle, now);
-        begin(packet.session, packet.sequence, now);
+        begin_first_session(packet, now);
     }
     Line& from = of(line);
     const std::uint32_t count = packet.messages.size();
     ++from.counters.packets;
     from.counters.received += count;
-    if (claim_ || rival_ || packet.sequence > edge_) [[unlikely]] {
+    if (claim_ || rival_ || end_ || packet.sequence > edge_) [[unlikely]] {
         if (!is_confirmed(line, packet, now)) return Fate::unconfirmed;
-        // A line that goes on with this session has not left it.
-        if (rival_ && rival_->line == line && (pending_ & kSwitch) == 0) dismiss_rival();
+        if (rival_ && line != kRepair) weigh_rival(packet);
+        if (end_told_) note_repeated(line, packet);
     }
-    if (line != kRepair) from.follow(packet.sequence, packet.end(), now);
+    if (line != kRepair) {
+        from.follow(packet.sequence, packet.end(), now);
+        if (received_ - heard_ >= kPause) [[unlikely]]
+            note_pause(received_ - heard_);
+        heard_ = received_;
+    }
     if (stopped_) [[unlikely]]
         return Fate::stopped;
     if (packet.kind != net::MoldKind::data) [[unlikely]]
@@ -168,6 +174,8 @@ Fate Arbiter::judge_early(std::uint8_t line, const net::MoldPacket& packet, Pack
         raise_edge(packet.end(), now);
         return Fate::window_full;
     }
+    // Who is followed goes before who may be.
+    if (held() >= window_.capacity()) turn_away_waiting();
     of(line).counters.won += packet.messages.size();
     first_copy(packet.sequence) = {packet.sequence, received_, line};
     window_.insert(held_packet(line, packet, handle, now));
@@ -185,102 +193,6 @@ Fate Arbiter::duplicate(std::uint8_t line, const net::MoldPacket& packet) noexce
         from.skew.record(received_ - first.received);
     }
     return Fate::duplicate;
-}
-
-// ---- Sessions ----
-
-// One stray packet must not end a session: another one is believed when a second packet is of it
-// too, or nothing is left of this one.
-Fate Arbiter::judge_other_session(std::uint8_t line, const net::MoldPacket& packet,
-                                  PacketHandle handle, Instant now) noexcept {
-    // A line that is behind still brings what is over; it must not lead back there.
-    const auto remembered = std::min(old_session_count_, old_sessions_.size());
-    for (std::size_t i = 0; i < remembered; ++i) {
-        if (old_sessions_[i] == packet.session) return Fate::old_session;
-    }
-    if (stopped_) return Fate::stopped;
-    const Waiting waiting{line, packet, handle, now, received_};
-    const Fate fate = packet.kind == net::MoldKind::data ? Fate::taken : Fate::control;
-    const bool is_known = rival_ && rival_->packet.session == packet.session;
-    if (is_known && is_rival_confirmed(line, packet, now)) {
-        second_ = waiting;
-        pending_ |= kSecond;
-    } else if (is_known) {
-        return Fate::unconfirmed;
-    } else {
-        dismiss_rival();
-        rival_ = waiting;
-        if (!end_ && !is_silent(now)) return fate == Fate::taken ? Fate::held : fate;
-    }
-    pending_ |= kSwitch | kWindow | (end_ && !end_told_ ? kEnd : 0u);
-    return fate;
-}
-
-bool Arbiter::is_rival_confirmed(std::uint8_t line, const net::MoldPacket& packet,
-                                 Instant now) const noexcept {
-    return line != rival_->line || packet.sequence != rival_->packet.sequence ||
-           packet.kind != rival_->packet.kind || now - rival_->at >= kSaidAgain;
-}
-
-bool Arbiter::is_silent(Instant now) const noexcept {
-    return std::all_of(lines_.begin(), lines_.end() - 1,
-                       [&](const Line& line) { return now - line.heard >= kSilence; });
-}
-
-void Arbiter::dismiss_rival() noexcept {
-    if (rival_ && rival_->is_kept()) {
-        dismissed_ = rival_;
-        pending_ |= kDismiss;
-    }
-    rival_.reset();
-}
-
-void Arbiter::begin(const net::MoldSession& session, std::uint64_t first_heard,
-                    Instant now) noexcept {
-    session_ = session;
-    has_started_ = true;
-    session_told_ = false;
-    start_ = 1;
-    if (first_session_) {
-        if (options_.start == StartAt::live) start_ = first_heard;
-        if (options_.start == StartAt::sequence) start_ = options_.start_sequence;
-        catching_up_ = start_ < first_heard;
-    } else {
-        catching_up_ = false;
-    }
-    for (Line& line : lines_) {
-        line.next = first_session_ ? 0 : 1;
-        if (first_session_) line.heard = now;  // those not heard yet may come to life
-        line.holes.clear();
-    }
-    next_ = held_end_ = edge_ = start_;
-    progress_at_ = line_progress_at_ = edge_at_ = Instant::min();
-    progress_line_ = 0;
-    passed_at_.reset();
-    claim_.reset();
-    end_.reset();
-    end_told_ = false;
-    told_gaps_.clear();
-    std::ranges::fill(first_copies_, FirstCopy{});
-}
-
-// True: there is something to tell.
-bool Arbiter::begin_next_session(FeedItem& item) noexcept {
-    old_sessions_[old_session_count_++ % old_sessions_.size()] = session_;
-    first_session_ = false;
-    const Waiting waiting = *rival_;
-    rival_.reset();
-    begin(waiting.packet.session, waiting.packet.sequence, waiting.at);
-    return judge_waiting(waiting, item);
-}
-
-// True: it is of no use any more.
-bool Arbiter::judge_waiting(const Waiting& waiting, FeedItem& item) noexcept {
-    received_ = waiting.received;
-    const Fate fate = judge(waiting.line, waiting.packet, waiting.handle, waiting.at);
-    if (fate == Fate::taken || fate == Fate::held || !waiting.is_kept()) return false;
-    item = FeedItem::discarded(waiting.line, waiting.handle);
-    return true;
 }
 
 // ---- What is missing ----

@@ -2,6 +2,7 @@
 // order, each exactly once, out. Pure: time comes in, and packets stay where they are.
 #pragma once
 
+#include <dataplane/doorway.h>
 #include <dataplane/hold_window.h>
 #include <dataplane/sequence_ranges.h>
 #include <joinleaf/clock.h>
@@ -40,6 +41,10 @@ struct ArbiterOptions {
     /// A sequence more than so many messages ahead of all that is known is believed when another
     /// packet confirms it; 0: at once. One stray packet must not make all that follows a hole.
     std::uint64_t believed_jump = 1'000'000;
+    /// While the session that is followed lives, another one is followed when it goes on for so
+    /// long and nothing was heard of the first: for as long, and for twice as long as that was
+    /// silent of late.
+    Duration session_doubt = std::chrono::milliseconds(100);
 };
 
 /// What became of a packet. The first two: the packet is kept, and next() gives its handle back
@@ -55,7 +60,7 @@ enum class Fate : std::uint8_t {
     old_session,    ///< of a session that is over
     other_session,  ///< of a session that is not followed
     after_end,      ///< a message beyond the end of its session
-    unconfirmed,    ///< far ahead, or of another session, and nothing else says so
+    unconfirmed,    ///< far ahead, or of a session that may follow and has no room to wait
     stopped,        ///< after a gap that was to stop all
 
     kCount,  ///< not a fate: how many there are
@@ -72,6 +77,8 @@ struct FeedItem {
         session,   ///< `session` begins; the first thing told, and each time it changes
         end,       ///< the session is over; `first` is the sequence that would have been next
         discard,   ///< nothing to deliver; only the packet to give back
+        stranger,  ///< `session` is heard beside the one that is followed; once for each
+        repeated,  ///< the session is over, and begins again: what comes is dropped; once
     };
     Kind kind = Kind::discard;
     std::uint64_t first = 0;
@@ -108,6 +115,9 @@ public:
     static constexpr std::uint8_t kRepair = 0xff;
     /// A line that was silent so long brings nothing any more.
     static constexpr Duration kSilence = std::chrono::seconds(3);
+    /// A silence that is worth remembering, to know another one from the end; and for how long.
+    static constexpr Duration kPause = std::chrono::milliseconds(50);
+    static constexpr Duration kRemembered = std::chrono::seconds(10);
     /// What a line says again after so long is no copy that the network has made.
     static constexpr Duration kSaidAgain = std::chrono::milliseconds(10);
 
@@ -141,6 +151,16 @@ public:
     [[nodiscard]] bool has_hole() const noexcept { return has_started_ && edge_ > next_; }
     /// The hole is lost: it is told, and what is behind it comes.
     void give_up(Instant now) noexcept;
+    /// Call often, when all that has come was looked at: who waits to be followed may be alone now.
+    void advance(Instant now) noexcept {
+        if (const auto at = next_deadline(); at && now >= *at) [[unlikely]]
+            follow_rival(now);
+    }
+    /// When advance() has something to do though nothing arrives.
+    [[nodiscard]] std::optional<Instant> next_deadline() const noexcept {
+        if (!rival_ || !has_rival_lived()) return std::nullopt;
+        return heard_ + kSilence;
+    }
     /// The repair server has nothing before `sequence`: what is missing there is lost. Where the
     /// leaf begins with the history, and has begun with nothing yet, that is no gap.
     void history_begins(std::uint64_t sequence, Instant now) noexcept;
@@ -149,7 +169,7 @@ public:
     void stop() noexcept {
         stopped_ = true;
         pending_ |= kWindow;
-        dismiss_rival();
+        turn_away_rival();
     }
 
     /// None before the first packet.
@@ -161,10 +181,8 @@ public:
     /// From a start in the past until nothing is missing for the first time.
     [[nodiscard]] bool is_catching_up() const noexcept { return catching_up_; }
     [[nodiscard]] bool is_stopped() const noexcept { return stopped_; }
-    /// Packets that wait: for those before them, or for another session to be confirmed.
-    [[nodiscard]] std::size_t held() const noexcept {
-        return window_.size() + (rival_ && rival_->is_kept() ? 1 : 0);
-    }
+    /// Packets that wait: for those before them, or until it is known what session follows.
+    [[nodiscard]] std::size_t held() const noexcept { return window_.size() + door_.size(); }
 
     [[nodiscard]] const LineCounters& line(std::uint8_t line) const noexcept {
         return of(line).counters;
@@ -187,8 +205,10 @@ private:
         kWindow = 4,   // packets that wait may be next
         kEnd = 8,      // the end of the session is known and not told
         kSwitch = 16,  // another session follows when this one is told: rival_
-        kSecond = 32,  // then the packet that has confirmed it: second_
-        kDismiss = 64  // a rival was none: dismissed_
+        kDoor = 32,    // and then what has waited for that
+        kAway = 64,    // packets that have waited in vain
+        kStranger = 128,
+        kRepeated = 256
     };
     struct Line {
         explicit Line(std::size_t ranges) : holes(ranges) {}
@@ -223,15 +243,26 @@ private:
         Instant at;
     };
 
-    // A packet that is looked at later.
-    struct Waiting {
-        std::uint8_t line = 0;
-        net::MoldPacket packet;
-        PacketHandle handle = nullptr;
-        Instant at;
-        Instant received;
+    // A session that may be followed next.
+    struct Rival {
+        net::MoldSession session;
+        Instant since;
+        Instant heard;
+        Fate when_refused = Fate::other_session;
+        std::optional<Waiting> said;  // of what has come after the last message that is known
+    };
+    // A session that was followed before.
+    struct PastSession {
+        net::MoldSession session;
+        std::uint64_t next = 0;
+        bool has_ended = false;
 
-        [[nodiscard]] bool is_kept() const noexcept { return packet.kind == net::MoldKind::data; }
+        // A line that is behind brings nothing that was not known.
+        [[nodiscard]] bool has_more(const net::MoldPacket& packet) const noexcept {
+            if (has_ended) return false;
+            return packet.kind == net::MoldKind::data ? packet.end() > next
+                                                      : packet.sequence >= next;
+        }
     };
 
     [[nodiscard]] HeldPacket held_packet(std::uint8_t line, const net::MoldPacket& packet,
@@ -247,19 +278,30 @@ private:
                Instant now) noexcept;
     Fate judge_other_session(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
                              Instant now) noexcept;
-    bool is_rival_confirmed(std::uint8_t line, const net::MoldPacket& packet,
-                            Instant now) const noexcept;
-    [[nodiscard]] bool is_silent(Instant now) const noexcept;
-    void dismiss_rival() noexcept;
+    [[nodiscard]] PastSession* past_session(const net::MoldSession& session) noexcept;
+    [[nodiscard]] bool is_stranger(const net::MoldSession& session) const noexcept;
+    [[nodiscard]] bool is_over() const noexcept;
+    [[nodiscard]] bool has_rival_lived() const noexcept;
+    [[nodiscard]] bool is_rival_next() const noexcept;
+    [[nodiscard]] bool has_rival_taken_over() const noexcept;
+    void note_pause(Duration silence) noexcept;
+    void note_repeated(std::uint8_t line, const net::MoldPacket& packet) noexcept;
+    bool keep_at_door(const Waiting& waiting) noexcept;
+    void weigh_rival(const net::MoldPacket& packet) noexcept;
+    void follow_rival(Instant now) noexcept;
+    void turn_away_waiting() noexcept;
+    void turn_away_rival() noexcept;
     Fate judge_control(const net::MoldPacket& packet, Instant now) noexcept;
     Fate judge_old(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
                    Instant now) noexcept;
     Fate duplicate(std::uint8_t line, const net::MoldPacket& packet) noexcept;
     Fate judge_early(std::uint8_t line, const net::MoldPacket& packet, PacketHandle handle,
                      Instant now) noexcept;
-    void begin(const net::MoldSession& session, std::uint64_t first_heard, Instant now) noexcept;
-    bool begin_next_session(FeedItem& item) noexcept;
-    bool judge_waiting(const Waiting& waiting, FeedItem& item) noexcept;
+    void begin_first_session(const net::MoldPacket& packet, Instant now) noexcept;
+    void begin_next_session() noexcept;
+    void begin(const net::MoldSession& session, std::uint64_t start) noexcept;
+    bool let_in(FeedItem& item) noexcept;
+    Fate judge_waiting(const Waiting& waiting) noexcept;
     void raise_edge(std::uint64_t edge, Instant now) noexcept;
     void note_passed() noexcept;
     [[nodiscard]] bool all_have_passed(std::uint64_t sequence, Instant now) const noexcept;
@@ -269,6 +311,7 @@ private:
     bool deliver_current(FeedItem& item) noexcept;
     bool next_slowly(FeedItem& item) noexcept;
     bool next_late(FeedItem& item) noexcept;
+    bool next_of_session(FeedItem& item) noexcept;
     bool next_held(FeedItem& item) noexcept;
     void deliver(const HeldPacket& packet, FeedItem& item) noexcept;
 
@@ -279,8 +322,10 @@ private:
     unsigned first_copy_shift_;
 
     net::MoldSession session_;
-    std::array<net::MoldSession, 8> old_sessions_;
-    std::size_t old_session_count_ = 0;
+    std::array<PastSession, 8> past_sessions_;
+    std::size_t past_session_count_ = 0;
+    std::array<net::MoldSession, 8> strangers_;
+    std::size_t stranger_count_ = 0;
     bool has_started_ = false;
     bool session_told_ = false;
     bool first_session_ = true;
@@ -295,9 +340,15 @@ private:
     SequenceRange late_range_;
     SequenceRange gap_;
 
-    std::optional<Waiting> rival_;  // the packet that has brought another session
-    std::optional<Waiting> second_;
-    std::optional<Waiting> dismissed_;
+    std::optional<Rival> rival_;
+    Doorway door_;
+    std::optional<Waiting> said_;  // by the session that has begun: Rival::said
+
+    Instant heard_;        // when a line last brought something of this session, on the wire
+    Duration pause_{};     // how long it was silent of late
+    Instant pause_at_;     // until when
+    Instant end_told_at_;  // likewise
+    bool repeated_told_ = false;
 
     std::uint64_t start_ = 0;     // where this leaf began in the session
     std::uint64_t next_ = 0;      // to be delivered next

@@ -1,8 +1,6 @@
 // What an arbiter tells, in order: gaps, what is late, what is in turn, the end, another session.
 #include <dataplane/arbitrate.h>
 
-#include <utility>
-
 namespace joinleaf::dataplane {
 
 bool Arbiter::next_slowly(FeedItem& item) noexcept {
@@ -17,10 +15,13 @@ bool Arbiter::next_slowly(FeedItem& item) noexcept {
             item = {.kind = FeedItem::Kind::gap, .first = gap_.first, .count = gap_.count()};
             return true;
         }
-        if ((pending_ & kDismiss) != 0) {
-            pending_ &= ~kDismiss;
-            item = FeedItem::discarded(dismissed_->line, dismissed_->handle);
-            return true;
+        if ((pending_ & kAway) != 0) {
+            if (door_.sends_away()) {
+                const Waiting packet = door_.pop_front();
+                item = FeedItem::discarded(packet.line, packet.handle);
+                return true;
+            }
+            pending_ &= ~kAway;
         }
         if ((pending_ & kLate) != 0) return next_late(item);
         if (current_) return deliver_current(item);
@@ -28,34 +29,49 @@ bool Arbiter::next_slowly(FeedItem& item) noexcept {
             if (next_held(item)) return true;
             pending_ &= ~kWindow;
         }
-        if ((pending_ & kEnd) != 0 && next_ >= *end_ && !end_told_ && !stopped_) {
-            end_told_ = true;
-            item = {.kind = FeedItem::Kind::end, .first = next_};
-            return true;
-        }
-        if ((pending_ & kSwitch) != 0 && !stopped_) {
-            if (const auto lost = hole()) {  // of the old session; nobody will bring it now
+        if ((pending_ & (kEnd | kStranger | kRepeated)) != 0 && next_of_session(item)) return true;
+        if ((pending_ & kSwitch) != 0) {
+            if (stopped_) {  // by the old session's last gap
+                pending_ &= ~kSwitch;
+                turn_away_rival();
+            } else if (const auto lost = hole()) {  // nobody will bring it now
                 lose(lost->range);
-                continue;
+            } else {
+                begin_next_session();
             }
-            pending_ &= kSecond;
-            if (begin_next_session(item)) return true;
             continue;
         }
-        if ((pending_ & kSwitch) != 0) {  // the old session's last gap has stopped all
-            pending_ &= ~kSwitch;
-            dismiss_rival();
-            continue;
-        }
-        if ((pending_ & kSecond) != 0) {
-            pending_ &= ~kSecond;
-            if (judge_waiting(*std::exchange(second_, std::nullopt), item)) return true;
+        if ((pending_ & kDoor) != 0) {
+            if (let_in(item)) return true;
             continue;
         }
         pending_ = 0;
         if (has_hole()) note_passed();  // another one, it may be
         return false;
     }
+}
+
+bool Arbiter::next_of_session(FeedItem& item) noexcept {
+    if ((pending_ & kEnd) != 0 && next_ >= *end_ && !end_told_ && !stopped_) {
+        end_told_ = true;
+        end_told_at_ = received_;
+        if (is_rival_next()) {  // it has waited for that
+            pending_ |= kSwitch;
+        } else {
+            turn_away_rival();
+        }
+        item = {.kind = FeedItem::Kind::end, .first = next_};
+    } else if ((pending_ & kStranger) != 0) {
+        pending_ &= ~kStranger;
+        item = {.kind = FeedItem::Kind::stranger,
+                .session = strangers_[(stranger_count_ - 1) % strangers_.size()]};
+    } else if ((pending_ & kRepeated) != 0) {
+        pending_ &= ~kRepeated;
+        item = {.kind = FeedItem::Kind::repeated, .first = next_, .session = session_};
+    } else {
+        return false;
+    }
+    return true;
 }
 
 bool Arbiter::deliver_current(FeedItem& item) noexcept {

@@ -4,6 +4,11 @@
 
 #include <dataplane/arbitrate.h>
 #include <dataplane/recover.h>
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
 
 namespace joinleaf::dataplane {
 
@@ -47,10 +52,13 @@ public:
     }
     bool next(FeedItem& item) noexcept { return arbiter_.next(item); }
     std::optional<net::MoldRequest> advance(Instant now) noexcept {
+        arbiter_.advance(now);
         return recovery_.advance(arbiter_, now);
     }
     [[nodiscard]] std::optional<Instant> next_deadline() const noexcept {
-        return recovery_.next_deadline(arbiter_);
+        const auto recovers = recovery_.next_deadline(arbiter_);
+        const auto switches = arbiter_.next_deadline();
+        return recovers && switches ? std::min(recovers, switches) : recovers ? recovers : switches;
     }
     /// The server has told, by admission, that its history of `session` begins there.
     void history_begins(const net::MoldSession& session, std::uint64_t sequence) noexcept {

@@ -30,11 +30,20 @@ FeedEvent::Kind kind_of(FeedItem::Kind kind) noexcept {
             return FeedEvent::Kind::session;
         case FeedItem::Kind::end:
             return FeedEvent::Kind::end;
+        case FeedItem::Kind::stranger:
+            return FeedEvent::Kind::stranger;
+        case FeedItem::Kind::repeated:
+            return FeedEvent::Kind::repeated;
         case FeedItem::Kind::messages:
         case FeedItem::Kind::discard:
             break;
     }
     return FeedEvent::Kind::messages;
+}
+
+bool names_a_session(FeedEvent::Kind kind) noexcept {
+    return kind == FeedEvent::Kind::session || kind == FeedEvent::Kind::stranger ||
+           kind == FeedEvent::Kind::repeated;
 }
 
 }  // namespace
@@ -132,7 +141,7 @@ std::size_t FeedPump::take(std::span<FeedEvent> out, Instant now) noexcept {
         if (feed_.next(item)) {
             if (!tell(item, out[n])) continue;
             // The name of the session is kept once: nothing else that could change it goes along.
-            if (out[n++].kind == FeedEvent::Kind::session) break;
+            if (names_a_session(out[n++].kind)) break;
         } else if (answer_) [[unlikely]] {
             arrive_answer(now);
         } else if (Source* const from = oldest()) {
@@ -156,7 +165,7 @@ bool FeedPump::tell(const FeedItem& item, FeedEvent& event) noexcept {
              .count = item.count,
              .messages = item.messages,
              .received_at = item.received};
-    if (item.kind == FeedItem::Kind::session) {
+    if (names_a_session(event.kind)) {
         session_ = item.session;
         event.session = session_.name();
     }

@@ -159,7 +159,7 @@ private:
     std::size_t most_out_ = 0;                    // of all sources
     std::size_t seen_ = 0;                        // since advance()
     bool drained_ = true;
-    net::MoldSession session_;  // that was told last
+    net::MoldSession session_;  // that was named last
     Feed feed_;
     Histogram latency_;
     std::array<std::uint64_t, kPumpDropCount> drops_{};

@@ -26,6 +26,11 @@ bool print(const FeedEvent& event) {
         case FeedEvent::Kind::end:
             std::printf("the end, at %llu\n", number(event.first));
             return false;
+        case FeedEvent::Kind::stranger:
+        case FeedEvent::Kind::repeated:
+            std::printf("does not follow session %.*s\n", static_cast<int>(event.session.size()),
+                        event.session.data());
+            break;
         case FeedEvent::Kind::messages:
         case FeedEvent::Kind::late: {
             std::uint64_t sequence = event.first;

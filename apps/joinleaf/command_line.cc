@@ -155,7 +155,7 @@ void add_root_feed(CLI::App& app, Typed& typed) {
     add(app, kFeed, "--framing", typed.framing, "moldudp64|datagram",
         "moldudp64: numbered messages; datagram (default)");
     add(app, kFeed, "--session", typed.session, "NAME",
-        "of the session; named by the time of start unless given");
+        "a new one for each run; the time of start unless given");
     add(app, kFeed, "--input-format", typed.input_format, "lengths|lines|pcap",
         "lengths (default; as ITCH files), lines, or pcap");
     add(app, kFeed, "--input-flow", typed.input_flow, "IP:PORT",
@@ -188,6 +188,8 @@ void add_feed_receiving(CLI::App& app, const char* group, Typed& typed) {
     add(app, group, "--skew-us", typed.skew, "US", "one line may be so far behind another; 1000");
     add(app, group, "--gap-deadline-ms", typed.gap_deadline, "MS",
         "what is missing so long is a gap; 100");
+    add(app, group, "--gaps", typed.gaps, "FILE|-",
+        "write each gap there: session, first and count, a line each");
     add(app, group, "--output-format", typed.output_format, "lengths|lines|pcapng",
         "lengths (default; as ITCH files), lines, or pcapng");
     add_further_lines(app, group, typed);

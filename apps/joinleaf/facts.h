@@ -99,6 +99,7 @@ struct FeedTaken {
     FeedStatus status;
     std::vector<std::string> lines;  ///< where each line of the status is heard
     Missing missing;
+    std::uint64_t sessions = 0;      ///< that were followed
     std::uint64_t octets = 0;        ///< of messages
     std::uint64_t broken_lines = 0;  ///< messages that are not one line in an output of lines
 };

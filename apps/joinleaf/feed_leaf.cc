@@ -16,6 +16,11 @@ RecordedTime monotonic_since_1970() {
            Instant::clock::now().time_since_epoch();
 }
 
+std::optional<Output> open_gaps(const LeafOptions& options) {
+    if (!options.feed->gaps) return {};
+    return Output::open(*options.feed->gaps, "--gaps");
+}
+
 }  // namespace
 
 std::optional<RepairHost> open_keeper(Runtime& runtime, const FeedServing* serving) {
@@ -35,6 +40,7 @@ FeedSubscriber::FeedSubscriber(const LeafOptions& options, FeedReceiver feed,
       feed_(std::move(feed)),
       lines_(std::move(lines)),
       sink_(std::move(output), options.feed->format),
+      gaps_(open_gaps(options)),
       runtime_(runtime),
       report_(report),
       keeper_(keeper),
@@ -45,6 +51,7 @@ void FeedSubscriber::finish() {
     while (reason_.empty() && take_burst()) {
     }
     sink_.close();
+    if (gaps_) gaps_->close();
 }
 
 bool FeedSubscriber::take_burst() {
@@ -64,6 +71,17 @@ void FeedSubscriber::take(const FeedEvent& event) {
             return take_session(event);
         case FeedEvent::Kind::end:
             return take_end(event);
+        case FeedEvent::Kind::stranger:
+            return note(
+                fmt::format("session {} is heard beside {}, which goes on, and is dropped; "
+                            "does another root send to this group?",
+                            event.session, session_name_));
+        case FeedEvent::Kind::repeated:
+            return note(
+                fmt::format("session {} is over, and begins again: what comes is dropped, "
+                            "as it bears the numbers of what was delivered; have the root "
+                            "name each run otherwise (--session), or leave that to it",
+                            event.session));
     }
 }
 
@@ -84,11 +102,13 @@ void FeedSubscriber::take_messages(const FeedEvent& event) {
 
 void FeedSubscriber::take_gap(const FeedEvent& event) {
     missing_.add(event.first, event.count);
-    if (++gaps_told_ <= kMostGapsTold) {
-        report_.json({{"event", "gap"},
-                      {"session", session_name_},
-                      {"first", event.first},
-                      {"count", event.count}});
+    report_.json({{"event", "gap"},
+                  {"session", session_name_},
+                  {"first", event.first},
+                  {"count", event.count}});
+    if (gaps_) {
+        const auto line = fmt::format("{}\t{}\t{}\n", session_name_, event.first, event.count);
+        gaps_->append(std::as_bytes(std::span(line)));
     }
     if (options_.common.recorder.packets != 0) {
         runtime_.record_around(fmt::format("gap of {} messages from {} on, session {}", event.count,
@@ -102,6 +122,7 @@ void FeedSubscriber::take_session(const FeedEvent& event) {
     session_ = net::MoldSession::from(event.session).value_or(net::MoldSession());
     missing_.begin_session(event.session);
     if (keeper_ != nullptr) must(keeper_->begin_session(event.session), "keep the session");
+    if (++sessions_ > kMostSessionsTold) return;
     report_.json({{"event", "session"}, {"session", session_name_}, {"first", event.first}});
     report_.text(
         fmt::format("session {} begins with message {}", session_name_, grouped(event.first)));
@@ -113,6 +134,12 @@ void FeedSubscriber::take_end(const FeedEvent& event) {
     report_.text(fmt::format("session {} is over: {} would have been next", session_name_,
                              grouped(event.first)));
     if (!options_.feed->follow) reason_ = "end_of_session";
+}
+
+// Whoever sends to the group may make any number of sessions up.
+void FeedSubscriber::note(std::string_view what) {
+    if (notes_ > kMostNotes) return;
+    report_.note(++notes_ <= kMostNotes ? what : "more notes of this kind are not told");
 }
 
 MessageRun FeedSubscriber::run_of(const FeedEvent& event, FeedMessages messages) const {
@@ -146,6 +173,7 @@ FeedTaken FeedSubscriber::facts() {
     FeedTaken taken{.status = feed_.status(),
                     .lines = {},
                     .missing = missing_,
+                    .sessions = sessions_,
                     .octets = taken_.octets,
                     .broken_lines = sink_.broken_lines()};
     for (const auto& line : lines_) taken.lines.push_back(line.group.to_string());

@@ -37,9 +37,10 @@ public:
     /// output).
     template <class ShouldStop>
     std::string_view run(ShouldStop should_stop) {
+        Outputs outputs{sink_, gaps_};
         while (reason_.empty()) {
             const auto reason = taking_.turn(
-                sink_, [this] { return take_burst(); },
+                outputs, [this] { return take_burst(); },
                 [&](Instant now) {
                     look_at_repairs(now);
                     return should_stop(now);
@@ -64,7 +65,22 @@ public:
     [[nodiscard]] FeedTaken facts();
 
 private:
-    static constexpr std::size_t kMostGapsTold = 1000;
+    static constexpr std::uint64_t kMostSessionsTold = 1000;
+    static constexpr std::size_t kMostNotes = 20;
+
+    /// What is written, as one.
+    struct Outputs {
+        MessageSink& messages;
+        std::optional<Output>& gaps;
+
+        [[nodiscard]] std::size_t waiting() const noexcept {
+            return messages.waiting() + (gaps ? gaps->waiting() : 0);
+        }
+        void flush() const {
+            messages.flush();
+            if (gaps) gaps->flush();
+        }
+    };
 
     /// Returns whether there was anything.
     bool take_burst();
@@ -73,6 +89,7 @@ private:
     void take_gap(const FeedEvent& event);
     void take_session(const FeedEvent& event);
     void take_end(const FeedEvent& event);
+    void note(std::string_view what);
     [[nodiscard]] MessageRun run_of(const FeedEvent& event, FeedMessages messages) const;
     /// Tells of a repair server that does not answer.
     void look_at_repairs(Instant now);
@@ -81,6 +98,7 @@ private:
     FeedReceiver feed_;
     std::vector<LineEnds> lines_;
     MessageSink sink_;
+    std::optional<Output> gaps_;  ///< each gap, a line
     Runtime& runtime_;
     Reporter& report_;
     RepairHost* keeper_;
@@ -90,7 +108,8 @@ private:
     net::MoldSession session_;
     std::string session_name_;
     Missing missing_;
-    std::size_t gaps_told_ = 0;
+    std::uint64_t sessions_ = 0;
+    std::size_t notes_ = 0;
     Ticker::Taken taken_;
     std::optional<Instant> first_at_;
     Instant last_at_{};

@@ -231,7 +231,10 @@ Summary Leaf::summary_of(Status status) {
         const auto first =
             subscriber_ ? subscriber_->first_of_join(i) : members_[i].first_datagram_at;
         if (first) {
-            summary.joins[i].first_datagram_ms = milliseconds_between(summary.joins[i].at, *first);
+            // The worker delivers before the report has left: the network may have brought it all
+            // the while.
+            summary.joins[i].first_datagram_ms =
+                milliseconds_between(summary.joins[i].at, std::max(*first, summary.joins[i].at));
         }
     }
     return summary;
@@ -242,6 +245,7 @@ namespace {
 int run_and_keep(const LeafOptions& options, const FeedServing* serving,
                  Surroundings& surroundings) {
     if (options.output) Output::check(*options.output);
+    if (options.feed && options.feed->gaps) Output::check(*options.feed->gaps, "--gaps");
     BlackBox::check(options.common.recorder);
     if (options.common.state) StateFile::check(*options.common.state);
     if (options.admission) {

@@ -6,11 +6,19 @@
 
 namespace joinleaf::app {
 
-void Missing::begin_session(std::string_view session) { sessions_.emplace_back(session, Ends()); }
+void Missing::begin_session(std::string_view session) {
+    session_ = session;
+    is_listed_ = false;
+}
 
 void Missing::add(std::uint64_t first, std::uint64_t count) {
     messages_ += count;
-    if (sessions_.empty()) sessions_.emplace_back();
+    if (kept_ == kMostKept && !is_listed_) {
+        not_kept_ += count;
+        return;
+    }
+    if (!is_listed_) sessions_.emplace_back(session_, Ends());
+    is_listed_ = true;
     Ends& ends = sessions_.back().second;
     if (!ends.empty() && ends.rbegin()->second == first) {
         ends.rbegin()->second += count;
@@ -26,7 +34,7 @@ void Missing::remove(std::uint64_t first, std::uint64_t count) {
     messages_ -= std::min(messages_, count);
     std::uint64_t kept = 0;
     const std::uint64_t end = first + count;
-    if (!sessions_.empty()) {
+    if (is_listed_) {
         Ends& ends = sessions_.back().second;
         auto range = ends.upper_bound(first);
         if (range != ends.begin() && std::prev(range)->second > first) --range;
@@ -40,6 +48,10 @@ void Missing::remove(std::uint64_t first, std::uint64_t count) {
         }
     }
     not_kept_ -= std::min(not_kept_, count - kept);
+    if (is_listed_ && sessions_.back().second.empty()) {
+        sessions_.pop_back();
+        is_listed_ = false;
+    }
 }
 
 void Missing::erase(Ends::iterator range, std::uint64_t first, std::uint64_t end) {

@@ -14,7 +14,7 @@ namespace joinleaf::app {
 class Missing {
 public:
     /// Ranges that are kept; those that come when there are so many are counted.
-    static constexpr std::size_t kMostKept = 10'000;
+    static constexpr std::size_t kMostKept = 100'000;
 
     struct Range {
         std::string session;
@@ -41,6 +41,9 @@ private:
 
     void erase(Ends::iterator range, std::uint64_t first, std::uint64_t end);
 
+    std::string session_;
+    bool is_listed_ = false;  // the last of sessions_ is session_
+    // Those that lack something: whoever makes sessions up makes no memory of them.
     std::vector<std::pair<std::string, Ends>> sessions_;
     std::size_t kept_ = 0;
     std::uint64_t messages_ = 0;

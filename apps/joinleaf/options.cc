@@ -234,7 +234,13 @@ LeafOptions leaf_options(const Typed& typed, Complaints& wrong) {
     const bool has_sources =
         wrong.attempt([&] { leaf.sources = valid(parse_sources(typed.sources, typed.excludes)); });
     for (const auto& text : typed.joins) {
-        wrong.attempt([&] { leaf.groups.push_back(valid("--join", GroupEndpoint::parse(text))); });
+        wrong.attempt([&] {
+            const auto group = valid("--join", GroupEndpoint::parse(text));
+            if (std::ranges::find(leaf.groups, group) != leaf.groups.end()) {
+                throw WrongUse(fmt::format("--join: {} is joined already; name it once", text));
+            }
+            leaf.groups.push_back(group);
+        });
     }
     if (typed.send) wrong.attempt([&] { check_sending(typed, leaf); });
     for (const auto group : leaf.groups) {

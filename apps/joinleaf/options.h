@@ -96,6 +96,7 @@ struct FeedReceiving {
     FeedReceiverOptions options;  ///< without its lines
     OutputFormat format = OutputFormat::lengths;
     std::optional<PortOptions> line_port;  ///< where all lines but the first come; none: the same
+    std::optional<std::string> gaps;       ///< a path for what is lost; none: it is not written
     bool follow = false;                   ///< the next session when one is over
     bool demanded = false;                 ///< by --framing; else a root may have another
 };

@@ -310,6 +310,7 @@ std::optional<FeedReceiving> feed_receiving(const Typed& typed, const LeafOption
                              {"--on-gap", &typed.on_gap},
                              {"--skew-us", &typed.skew},
                              {"--gap-deadline-ms", &typed.gap_deadline},
+                             {"--gaps", &typed.gaps},
                              {"--output-format", &typed.output_format},
                              {"--line-port", &typed.line_port},
                              {"--line-address", &typed.line_address}});
@@ -333,6 +334,10 @@ std::optional<FeedReceiving> feed_receiving(const Typed& typed, const LeafOption
     feed.format = output_format(typed);
     feed.demanded = demanded;
     feed.follow = typed.follow;
+    feed.gaps = typed.gaps;
+    if (feed.gaps == "-" && leaf.output == "-") {
+        throw WrongUse("--gaps and --output both have standard output; name a file for one");
+    }
     auto& options = feed.options;
     options.session = session_name(typed);
     options.on_gap = on_gap(typed);

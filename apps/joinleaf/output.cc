@@ -16,40 +16,45 @@ namespace {
 
 constexpr int kReaderPatienceMs = 1000;  // once the end is asked for
 
-constexpr std::string_view kCure =
-    "name a file you may write with --output, or - for standard output, or null";
+std::string cure(std::string_view option) {
+    return fmt::format("name a file you may write with {}, or - for standard output, or null",
+                       option);
+}
 
 bool is_file(const std::string& path) { return path != "-" && path != "null"; }
 
 }  // namespace
 
-void Output::check(const std::string& path) {
+void Output::check(const std::string& path, std::string_view option) {
     if (!is_file(path)) return;
     struct stat kind {};
     if (::stat(path.c_str(), &kind) == 0) {
         if (S_ISDIR(kind.st_mode)) {
-            throw Failure(fmt::format("{} is a directory; {}", path, kCure));
+            throw Failure(fmt::format("{} is a directory; {}", path, cure(option)));
         }
-        if (::access(path.c_str(), W_OK) != 0) throw system_failure("write", path, errno, kCure);
+        if (::access(path.c_str(), W_OK) != 0) {
+            throw system_failure("write", path, errno, cure(option));
+        }
         return;
     }
-    if (errno != ENOENT) throw system_failure("write", path, errno, kCure);
+    if (errno != ENOENT) throw system_failure("write", path, errno, cure(option));
     auto folder = std::filesystem::path(path).parent_path();
     if (folder.empty()) folder = ".";
     if (::access(folder.c_str(), W_OK | X_OK) != 0) {
-        throw system_failure("write", path, errno, kCure);
+        throw system_failure("write", path, errno, cure(option));
     }
 }
 
-Output Output::open(const std::string& path) {
-    if (path == "null") return {Descriptor(), path};
-    if (path == "-") return {Descriptor(STDOUT_FILENO, true), "standard output"};
+Output Output::open(const std::string& path, std::string_view option) {
+    if (path == "null") return {Descriptor(), path, option};
+    if (path == "-") return {Descriptor(STDOUT_FILENO, true), "standard output", option};
     Descriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    if (!fd) throw system_failure("write", path, errno, kCure);
-    return {std::move(fd), path};
+    if (!fd) throw system_failure("write", path, errno, cure(option));
+    return {std::move(fd), path, option};
 }
 
-Output::Output(Descriptor fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {
+Output::Output(Descriptor fd, std::string name, std::string_view option)
+    : fd_(std::move(fd)), name_(std::move(name)), option_(option) {
     if (!fd_) return;
     collected_.resize(kCollect);
     struct stat kind {};
@@ -108,8 +113,9 @@ void Output::close() {
 }
 
 void Output::fail(int code) const {
-    const std::string_view cure =
-        code == ENOSPC || code == EDQUOT ? "; make room, or name another file with --output" : "";
+    const std::string cure = code == ENOSPC || code == EDQUOT
+                                 ? fmt::format("; make room, or name another file with {}", option_)
+                                 : "";
     throw Failure(fmt::format("cannot write {}: {}; {} octets were written{}", name_,
                               std::generic_category().message(code), written_, cure));
 }

@@ -15,12 +15,12 @@ namespace joinleaf::app {
 class Output {
 public:
     /// Whether open() is likely to succeed; changes nothing. Errors: throws Failure.
-    static void check(const std::string& path);
+    static void check(const std::string& path, std::string_view option = "--output");
     /// `path` (made, or emptied if it is there), "-" for standard output, "null" for nowhere.
     /// Errors: throws Failure.
-    [[nodiscard]] static Output open(const std::string& path);
-    /// Takes over a descriptor; `name` is used in errors.
-    Output(Descriptor fd, std::string name);
+    [[nodiscard]] static Output open(const std::string& path, std::string_view option = "--output");
+    /// Takes over a descriptor; `name` and `option`, which lasts, are used in errors.
+    Output(Descriptor fd, std::string name, std::string_view option = "--output");
 
     /// From now on a reader that does not read is not waited for once `fd` is readable.
     void stop_waiting_on(int fd) noexcept { stop_fd_ = fd; }
@@ -45,6 +45,7 @@ private:
 
     Descriptor fd_;  // none: payloads go nowhere
     std::string name_;
+    std::string_view option_;
     std::vector<std::byte> collected_;
     std::size_t filled_ = 0;
     std::uint64_t written_ = 0;

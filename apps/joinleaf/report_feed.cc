@@ -10,8 +10,7 @@
 namespace joinleaf::app {
 namespace {
 
-/// Ranges of missing messages that are listed, in JSON and for a person.
-constexpr std::size_t kMostListed = 1000;
+/// Ranges of missing messages that are listed for a person.
 constexpr std::size_t kMostShown = 20;
 
 double microseconds(Duration time) {
@@ -61,17 +60,14 @@ Json json_of(const ReplayCounts& replay) {
 
 Json json_of(const Missing& missing) {
     const auto ranges = missing.ranges();
-    const std::size_t listed = std::min(ranges.size(), kMostListed);
     Json list = Json::array();
-    std::uint64_t messages = 0;
-    for (const auto& range : std::span(ranges).first(listed)) {
+    for (const auto& range : ranges) {
         list.push_back(
             {{"session", range.session}, {"first", range.first}, {"count", range.count}});
-        messages += range.count;
     }
     return {{"messages", missing.messages()},
             {"list", std::move(list)},
-            {"not_listed", missing.messages() - messages}};
+            {"not_listed", missing.messages_not_kept()}};
 }
 
 Json nonzero(const std::vector<NamedCount>& counts) {
@@ -125,7 +121,7 @@ void add_missing(const Missing& missing, std::vector<std::string>& lines) {
         shown += range.count;
     }
     if (shown < missing.messages()) {
-        lines.push_back(fmt::format("  and {} more (--json lists the ranges)",
+        lines.push_back(fmt::format("  and {} more (--json and --gaps tell the ranges)",
                                     grouped(missing.messages() - shown)));
     }
 }
@@ -164,6 +160,7 @@ Json json_of(const FeedTaken& feed) {
         lines.push_back(std::move(line));
     }
     return {{"session", status.session},
+            {"sessions", feed.sessions},
             {"next_sequence", status.next_sequence},
             {"messages", status.delivered + status.delivered_late},
             {"octets", feed.octets},

@@ -49,7 +49,7 @@ struct Typed {
         repair_leaf_rate, repair_offer;
     std::vector<std::string> lines;
     bool follow = false;
-    Text repair, start, on_gap, skew, gap_deadline, output_format;
+    Text repair, start, on_gap, skew, gap_deadline, output_format, gaps;
 
     Text path;
     std::vector<std::string> words;

@@ -89,9 +89,14 @@ struct FeedReceiverOptions {
     std::size_t window = 0;
     /// A sequence farther ahead than so many messages is believed when a second packet confirms it:
     /// another line's, or a later one of the same line. One stray packet cannot make all that
-    /// follows look like something lost. 0: all are believed. (Another session is confirmed alike,
-    /// unless the last one has ended or fallen silent; its first packet waits for that.)
+    /// follows look like something lost. 0: all are believed.
     std::uint64_t believed_jump = 1'000'000;
+    /// Another session is followed at once when the last one has ended, or was silent for three
+    /// seconds. Else its packets wait in the window. It is followed when it goes on for so long and
+    /// nothing was heard of the last one: for as long, and for twice as long as that was silent in
+    /// the last ten seconds. When the last one goes on, the other is a stranger (Kind::stranger);
+    /// and one that was left so comes back when it goes on and the next is silent.
+    Duration session_doubt = std::chrono::milliseconds(100);
     /// A datagram that the port spread over several buffers (a jumbo frame, or buffers smaller than
     /// the MTU) is copied into one of so many of so many octets, taken when the FeedReceiver is
     /// made. Where none is free, or it is larger, it is dropped and counted: no_spare_buffer,
@@ -108,6 +113,10 @@ struct FeedEvent {
         gap,       ///< `count` messages from `first` on are lost
         session,   ///< `session` begins; the first event, and each time it changes
         end,       ///< the session is over; `first` is the sequence that would have been next
+        stranger,  ///< `session` is heard beside the one that is followed, and dropped; once for
+                   ///< each
+        repeated,  ///< `session` is over, and begins again: what comes is dropped, as it bears the
+                   ///< numbers of what was delivered; once
     };
     /// The line of what was asked for.
     static constexpr std::uint8_t kRepaired = 0xff;
@@ -117,7 +126,7 @@ struct FeedEvent {
     std::uint64_t first = 0;
     std::uint64_t count = 0;
     FeedMessages messages;
-    std::string_view session;  ///< of Kind::session; without padding
+    std::string_view session;  ///< of kinds session, stranger and repeated; without padding
     Instant received_at;       ///< of messages: when their packet was read from the port
 };
 

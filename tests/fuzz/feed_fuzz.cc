@@ -83,7 +83,7 @@ private:
             JOINLEAF_FUZZ_REQUIRE(request->sequence == feed_.arbiter().next_sequence());
         }
         take();
-        // And one that waits for another session to be confirmed.
+        // And one of a session that may follow.
         JOINLEAF_FUZZ_REQUIRE(feed_.arbiter().held() <= kWindow + 1);
     }
 
@@ -111,6 +111,8 @@ private:
                     JOINLEAF_FUZZ_REQUIRE(item.first + item.count <= next_);
                     break;
                 case FeedItem::Kind::discard:
+                case FeedItem::Kind::stranger:
+                case FeedItem::Kind::repeated:
                     break;
             }
             std::uint64_t messages = 0;

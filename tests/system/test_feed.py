@@ -12,6 +12,9 @@ ROOT, LEAF, OTHER, THIRD = (f"10.77.0.{host}" for host in (11, 12, 13, 14))
 GENERATOR = os.path.join(os.path.dirname(__file__), "lab", "mold_generator.py")
 REPAIR_PORT = 6000
 
+# A busy machine's root packs its datagrams full, so that they are few. Of these few, too, both
+# lines have to lose some: the losses below are that high.
+
 
 def root(device, path, *words, end_for=1500):
     return program.root(device, "--framing", "moldudp64", "--group", feed.LINE_A, "--line",
@@ -28,11 +31,11 @@ def both_connected(running):
         running.wait("connected", lambda event, group=group: event["group"] == group)
 
 
-def repaired(site, tmp_path, count, rate):
-    """A feed with a loss of 1 % on each line, and a leaf with repair; its summary."""
+def repaired(site, tmp_path, count, rate, percent):
+    """A feed with losses on each line, and a leaf with repair; its summary."""
     feed.write_long(tmp_path / "input", count)
     output = tmp_path / "output"
-    feed.lose(site.bridge, site.root, 1)
+    feed.lose(site.bridge, site.root, percent)
     server = f"{site.root.management}:{REPAIR_PORT}"
     receiving = leaf(site.one, output, "--repair", server, "--gap-deadline-ms", 3000)
     both_connected(receiving)
@@ -65,14 +68,14 @@ def assert_complete(summary, sent, count):
 
 def test_two_lines_with_losses_and_repair_bring_every_message(site, tmp_path):
     count = 300_000
-    summary, sent = repaired(site, tmp_path, count, rate=60_000)
+    summary, sent = repaired(site, tmp_path, count, rate=60_000, percent=10)
     assert_complete(summary, sent, count)
 
 
 @pytest.mark.long
 def test_ten_million_messages_arrive_whole(site, tmp_path):
     count = int(os.environ.get("JOINLEAF_FEED_MESSAGES", 10_000_000))
-    summary, sent = repaired(site, tmp_path, count, rate=150_000)
+    summary, sent = repaired(site, tmp_path, count, rate=150_000, percent=1)
     assert_complete(summary, sent, count)
 
 
@@ -80,7 +83,7 @@ def test_without_repair_the_gaps_that_are_named_are_what_is_missing(site, tmp_pa
     count = 50_000
     sent = feed.messages(count)
     (tmp_path / "input").write_bytes(feed.as_lengths(sent))
-    feed.lose(site.bridge, site.root, 10)
+    feed.lose(site.bridge, site.root, 20)
     receiving = leaf(site.one, tmp_path / "output", "--gap-deadline-ms", 50)
     both_connected(receiving)
     feed.wait_for_lines(site.bridge, site.one)
@@ -94,7 +97,7 @@ def test_without_repair_the_gaps_that_are_named_are_what_is_missing(site, tmp_pa
     assert all(by_number[number] == message for number, message in zip(got, received))
     # What was lost on both lines before the first that came is not known to have been.
     missing = feed.ranges(sorted(set(range(got[0], count + 1)) - set(got)))
-    assert missing, "one in a hundred packets is lost on both lines"
+    assert missing, "one in twenty-five packets is lost on both lines"
     assert [(gap["first"], gap["count"]) for gap in told["missing"]["list"]] == missing
     assert told["missing"]["messages"] == sum(n for _, n in missing)
     assert told["missing"]["not_listed"] == 0
@@ -227,7 +230,7 @@ def test_an_admitted_leaf_needs_to_know_the_root_alone(site, tmp_path):
     """The root says where the lines are, and who repairs."""
     count = 20_000
     feed.write_long(tmp_path / "input", count)
-    feed.lose(site.bridge, site.root, 5)
+    feed.lose(site.bridge, site.root, 30)
     at = site.root.management
     sending = root(site.root, tmp_path / "input", "--rate", 10_000, "--flush-at", 60, "--listen",
                    f"{at}:7000", "--wait-leaves", 1, "--repair-listen", f"{at}:{REPAIR_PORT}")

@@ -39,6 +39,23 @@ TEST(Missing, SessionsAreApart) {
     EXPECT_THAT(missing.ranges(), ElementsAre(Range{"A", 5, 1}, Range{"B", 6, 1}));
 }
 
+TEST(Missing, SessionsThatLackNothingTakeNoMemory) {
+    Missing missing;
+    for (int i = 0; i < 1000; ++i) {
+        missing.begin_session("A");
+        missing.add(1, 1);
+        missing.begin_session("B");
+        missing.add(1, 1);
+        missing.remove(1, 1);
+    }
+    missing.begin_session("C");
+    missing.add(7, 1);
+    const auto ranges = missing.ranges();
+    EXPECT_EQ(ranges.size(), 1001u);
+    EXPECT_EQ(ranges.back(), (Range{"C", 7, 1}));
+    EXPECT_EQ(missing.messages(), 1001u);
+}
+
 TEST(Missing, WhatComesLateIsMissingNoMore) {
     Missing missing;
     missing.begin_session("A");

@@ -109,6 +109,10 @@ private:
                 return fmt::format("gap {}+{}", event.first, event.count);
             case FeedEvent::Kind::end:
                 return fmt::format("end {}", event.first);
+            case FeedEvent::Kind::stranger:
+                return fmt::format("stranger {}", event.session);
+            case FeedEvent::Kind::repeated:
+                return fmt::format("repeated {}", event.session);
             case FeedEvent::Kind::messages:
             case FeedEvent::Kind::late:
                 break;

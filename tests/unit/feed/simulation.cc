@@ -123,6 +123,12 @@ void Leaf::check(const FeedItem& item, Instant now) {
             demand(!ended && item.first == expected, "the end is elsewhere");
             ended = true;
             break;
+        case FeedItem::Kind::stranger:
+            trace(fmt::format("knows {} for a stranger", item.session.name()));
+            break;
+        case FeedItem::Kind::repeated:
+            demand(false, "a session begins again");
+            break;
         case FeedItem::Kind::discard:
             break;
     }
@@ -370,23 +376,31 @@ void Simulation::freeze(Leaf& leaf) {
     });
 }
 
-// A packet, of whatever kind, whose sequence nobody published, or of a session that is none; no two
-// agree.
+// A packet, of whatever kind, whose sequence nobody published, no two of which agree; or some in a
+// row, of a session that is none.
 void Simulation::mislead(Leaf& leaf) {
     const std::uint64_t sequence =
         log_->next_sequence() + (1 + ++stray_count_) * 10 * kBelievedJump;
-    const unsigned session =
-        chance_.percent(30) ? static_cast<unsigned>(1000 + stray_count_) : session_;
-    leaf.trace(fmt::format("is misled to S{}, {}", session, sequence));
+    if (chance_.percent(30)) {
+        const auto session = static_cast<unsigned>(1000 + stray_count_);
+        leaf.trace(fmt::format("is misled to S{}", session));
+        for (std::uint64_t n = 1 + chance_.below(5); n > 0; --n) {
+            std::vector<std::byte> stray(net::kMoldHeaderSize + net::kMoldLengthSize);
+            net::emit_mold_header(session_name(session), n, 1, stray.data());
+            deliver(leaf, static_cast<std::uint8_t>(chance_.below(line_count_)),
+                    std::make_shared<const std::vector<std::byte>>(std::move(stray)));
+        }
+        return;
+    }
+    leaf.trace(fmt::format("is misled to {}", sequence));
     const std::uint16_t count =
         chance_.one_of({std::uint16_t{0}, std::uint16_t{1}, net::kMoldEndOfSession});
     std::vector<std::byte> stray(net::kMoldHeaderSize + (count == 1 ? net::kMoldLengthSize : 0));
-    net::emit_mold_header(session_name(session), sequence, count, stray.data());
+    net::emit_mold_header(session_name(session_), sequence, count, stray.data());
     const auto shared = std::make_shared<const std::vector<std::byte>>(std::move(stray));
     const auto line = static_cast<std::uint8_t>(chance_.below(line_count_));
     deliver(leaf, line, shared);
-    // The first of another session is kept, until it is known to be none.
-    if (session == session_) ++leaf.strays;
+    ++leaf.strays;
     if (!chance_.percent(20)) return;
     deliver(leaf, line, shared);  // as networks do
     ++leaf.strays;
@@ -466,6 +480,7 @@ void Simulation::check_end() {
                 demand(leaf->recovered == lost, "asks for what a stray has told of");
                 demand(arbiter.count(dataplane::Fate::unconfirmed) == leaf->strays,
                        "a stray is believed");
+                demand(arbiter.count(dataplane::Fate::old_session) == 0, "follows a stray");
                 break;
             case Theme::nobody_repairs:
                 demand(arbiter.lost() == lost,

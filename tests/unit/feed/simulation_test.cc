@@ -48,7 +48,7 @@ TEST(FeedSimulation, MeetsEverything) {
     const std::string all = trace.str();
     for (const char* what :
          {"has lost", "follows S2 from 1", "is at the end", "root is killed", "freezes for 10 s",
-          "thaws", "far away", "is misled", "repair: answered", "repair: too_old",
+          "thaws", "far away", "is misled", "for a stranger", "repair: answered", "repair: too_old",
           "repair: not_yet", "repair: other_session", "repair: duplicate", "repair: leaf_limit",
           "repair: quarantined"}) {
         EXPECT_NE(all.find(what), std::string::npos) << what;
