@@ -265,7 +265,7 @@ void Arbiter::history_begins(std::uint64_t sequence, Instant now) noexcept {
     if (!missing || sequence <= next_) return;
     now_ = now;
     const SequenceRange gone{next_, std::min(sequence, missing->range.end)};
-    if (first_session_ && options_.start == StartAt::history && next_ == start_) {
+    if (is_beginning_open()) {
         start_ = gone.end;
         advance_to(gone.end);
         pending_ |= kWindow;

@@ -304,6 +304,12 @@ private:
     Fate judge_waiting(const Waiting& waiting) noexcept;
     void raise_edge(std::uint64_t edge, Instant now) noexcept;
     void note_passed() noexcept;
+    // A leaf that begins with the history has nothing yet, and may be told that it begins later.
+    [[nodiscard]] bool is_beginning_open() const noexcept {
+        if (!first_session_ || options_.start != StartAt::history || next_ != start_) return false;
+        if (!has_hole() || current_) return false;
+        return window_.empty() || window_.front().first > next_ || window_.front().end() <= next_;
+    }
     [[nodiscard]] bool all_have_passed(std::uint64_t sequence, Instant now) const noexcept;
     void lose(SequenceRange range) noexcept;
     void advance_to(std::uint64_t sequence) noexcept;

@@ -5,7 +5,7 @@ namespace joinleaf::dataplane {
 
 bool Arbiter::next_slowly(FeedItem& item) noexcept {
     for (;;) {
-        if (has_started_ && !session_told_) {
+        if (has_started_ && !session_told_ && !is_beginning_open()) {
             session_told_ = true;
             item = {.kind = FeedItem::Kind::session, .first = start_, .session = session_};
             return true;

@@ -25,6 +25,7 @@ std::optional<Output> open_gaps(const LeafOptions& options) {
 
 std::optional<RepairHost> open_keeper(Runtime& runtime, const FeedServing* serving) {
     if (serving == nullptr) return {};
+    check_history(*serving);
     RepairHostOptions options{.server = repair_server_options(*serving)};
     options.history_messages = serving->messages.value_or(options.history_messages);
     options.history_octets = serving->octets.value_or(options.history_octets);

@@ -1,11 +1,13 @@
 // A root's sequenced feed.
 #include <apps/joinleaf/feed_root.h>
+#include <apps/joinleaf/memory.h>
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/publisher.h>
 #include <fmt/format.h>
 #include <poll.h>
 
 #include <algorithm>
+#include <bit>
 #include <ctime>
 
 namespace joinleaf::app {
@@ -63,6 +65,15 @@ FeedPublisherOptions publisher_options(const FeedPublishing& feed, std::vector<S
         options.history_octets = repair->octets.value_or(options.history_octets);
     }
     return options;
+}
+
+void check_history(const FeedServing& serving) {
+    // A ring is as large as the next power of two; of each message its place is kept beside it.
+    if (serving.octets) must_be_available(std::bit_ceil(*serving.octets), "--history-octets");
+    if (serving.messages) {
+        must_be_available(std::bit_ceil(*serving.messages + 1) * sizeof(std::uint64_t),
+                          "--history-messages");
+    }
 }
 
 RepairServerOptions repair_server_options(const FeedServing& serving) {

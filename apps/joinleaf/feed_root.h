@@ -23,6 +23,8 @@ namespace joinleaf::app {
 /// `lines`: the sockets on other ports.
 [[nodiscard]] FeedPublisherOptions publisher_options(const FeedPublishing& feed,
                                                      std::vector<Socket> lines);
+/// What is kept for repairs fits into memory. Errors: throws Failure.
+void check_history(const FeedServing& serving);
 /// A repair server at its endpoint, within its rates.
 [[nodiscard]] RepairServerOptions repair_server_options(const FeedServing& serving);
 /// What leaves are told of the feed.

@@ -210,6 +210,7 @@ void Root::open_feed() {
         (void)join(line_socket_, options_.feed->lines.front(), kSendsOnly, Role::root, around_);
         lines.push_back(line_socket_);
     }
+    if (options_.feed->repair) check_history(*options_.feed->repair);
     const std::string doing = options_.feed->repair
                                   ? fmt::format("begin the feed, with repairs at {}",
                                                 options_.feed->repair->listen.to_string())

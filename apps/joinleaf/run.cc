@@ -1,5 +1,6 @@
 // What the commands share.
 #include <apps/joinleaf/failure.h>
+#include <apps/joinleaf/memory.h>
 #include <apps/joinleaf/named.h>
 #include <apps/joinleaf/numbers.h>
 #include <apps/joinleaf/run.h>
@@ -78,6 +79,11 @@ Runtime start_runtime(const CommonOptions& common, std::vector<PortOptions> port
     options.idle_sleep = common.idle_sleep;
     options.eal_arguments = common.eal_arguments;
     options.recorder = common.recorder;
+    // Twice for each queue, each packet behind what is noted of it.
+    constexpr std::uint64_t kNoted = 32;
+    must_be_available(
+        2 * options.workers * common.recorder.packets * (common.recorder.snap + kNoted),
+        "--record");
     options.allow_secondary = common.allow_dumpcap;
     options.log = [remarks](std::string_view line) { remarks->add(line); };
     Runtime runtime = Runtime::start(std::move(options));

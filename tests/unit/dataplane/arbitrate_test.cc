@@ -53,12 +53,14 @@ public:
         FeedItem item;
         while (arbiter.next(item)) {
             told_.push_back(describe(item));
+            if (item.kind == FeedItem::Kind::session) session_begins = item.first;
             if (item.give_back && kept_.erase(item.handle) != 1) told_.push_back("TWICE");
         }
     }
 
     Arbiter arbiter;
     Instant now = kStart;
+    std::uint64_t session_begins = 0;  ///< as was told last
 
 private:
     Fate arrive(std::uint8_t line, std::vector<std::byte> bytes) {
@@ -396,8 +398,33 @@ TEST(Arbitrate, AStartWithTheHistoryBeginsWhereItBegins) {
     EXPECT_EQ(lines.arbiter.hole()->range, (SequenceRange{1, 100}));
     lines.arbiter.history_begins(40, lines.now);
     EXPECT_EQ(lines.arbiter.hole()->range, (SequenceRange{40, 100}));
+    lines.take();
+    EXPECT_THAT(lines.told(), IsEmpty()) << "it may have moved on before it is answered";
     lines.data(Arbiter::kRepair, 40, 60);
     EXPECT_THAT(lines.told(), ElementsAre("S1", "40+60", "100+1"));
+    EXPECT_EQ(lines.session_begins, 40u);
+}
+
+// What came early has come, whatever the server still has.
+TEST(Arbitrate, AStartWithTheHistoryBeginsNoLaterThanWithWhatWaits) {
+    Lines lines({.start = StartAt::history});
+    lines.data(kA, 100, 5);
+    lines.data(kA, 110, 1);
+    EXPECT_THAT(lines.told(), IsEmpty());
+    lines.arbiter.history_begins(102, lines.now);
+    lines.take();
+    EXPECT_THAT(lines.told(), ElementsAre("S1", "100+5"));
+    EXPECT_EQ(lines.session_begins, 100u);
+    EXPECT_EQ(lines.arbiter.hole()->range, (SequenceRange{105, 110}));
+}
+
+TEST(Arbitrate, AHistoryThatIsNotAnsweredIsLostFromTheFirstMessageOn) {
+    Lines lines({.start = StartAt::history});
+    lines.data(kA, 100, 1);
+    EXPECT_THAT(lines.told(), IsEmpty());
+    lines.give_up();
+    EXPECT_THAT(lines.told(), ElementsAre("S1", "gap 1+99", "100+1"));
+    EXPECT_EQ(lines.session_begins, 1u);
 }
 
 TEST(Arbitrate, WhatTheHistoryHasNotIsLostAtOnce) {
