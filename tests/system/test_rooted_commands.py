@@ -124,7 +124,8 @@ def test_the_policy_is_read_again(site, tmp_path):
     two = start_leaf(site.two, site.root, "--name", "two", "--output", "null")
     two.connected()
     policy.write_text("[[rule]\n")
-    assert tell(socket, "reload")[0].startswith("error: all stays as it was")
+    why, verdict = tell(socket, "reload")
+    assert "policy.toml:1: " in why and verdict.startswith("error: all stays as it was")
     assert "policy.toml" in root.wait("note", lambda e: "policy" in e["what"])["what"]
     now = time.time()
     for leaf in one, two:
@@ -142,14 +143,18 @@ def test_commands_on_standard_input(site):
         stdin=reading, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     os.close(reading)
 
-    def answer():
-        while (event := json.loads(root.stdout.readline()))["event"] != "answer":
+    def event(name):
+        while (found := json.loads(root.stdout.readline()))["event"] != name:
             pass
-        return event["what"]
+        return found
+
+    def answer():
+        return event("answer")["what"]
 
     os.write(writing, b"leaves\n")
     assert answer() == "ok: 0 leaves\n"
-    start_leaf(site.one, site.root, "--name", "one", "--output", "null").connected()
+    start_leaf(site.one, site.root, "--name", "one", "--output", "null")
+    event("leaf_joined")
     os.write(writing, b"expel one\n")
     assert answer().startswith("ok: expelled leaf 1: one at ")
     os.close(writing)
