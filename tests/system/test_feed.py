@@ -166,12 +166,15 @@ def test_who_comes_late_gets_all_from_the_history(site, tmp_path):
     sent = feed.messages(20_000)
     (tmp_path / "input").write_bytes(feed.as_lengths(sent))
     server = f"{site.root.management}:{REPAIR_PORT}"
-    # Two leaves that start beside a root that sends have to share CPUs: it answers long enough.
+    # Two leaves that start beside a root that sends have to share CPUs: they wait and it answers
+    # for long enough.
     sending = root(site.root, tmp_path / "input", "--rate", 5000, "--repair-listen", server,
-                   end_for=6000)
+                   end_for=12000)
     sending.wait("status", lambda event: event["messages"] > 5000)
-    late = leaf(site.one, tmp_path / "all", "--repair", server, "--start", "history")
-    middle = leaf(site.two, tmp_path / "some", "--repair", server, "--start", 1001)
+    late = leaf(site.one, tmp_path / "all", "--repair", server, "--start", "history",
+                "--gap-deadline-ms", 10_000)
+    middle = leaf(site.two, tmp_path / "some", "--repair", server, "--start", 1001,
+                  "--gap-deadline-ms", 10_000)
     assert late.finish(within=60)["feed"]["missing"]["messages"] == 0
     assert middle.finish(within=60)["feed"]["missing"]["messages"] == 0
     assert (tmp_path / "all").read_bytes() == feed.as_lengths(sent)
