@@ -1,10 +1,9 @@
+#include <apps/joinleaf/doctor/kernel_files.h>
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/memory.h>
 #include <fmt/format.h>
 
 #include <charconv>
-#include <fstream>
-#include <iterator>
 
 namespace joinleaf::app {
 namespace {
@@ -28,9 +27,7 @@ std::optional<std::uint64_t> available_memory(std::string_view meminfo) {
 }
 
 void must_be_available(std::uint64_t octets, std::string_view option) {
-    std::ifstream file("/proc/meminfo");
-    const std::string meminfo(std::istreambuf_iterator<char>(file), {});
-    const auto available = available_memory(meminfo);
+    const auto available = available_memory(doctor::read("/proc/meminfo"));
     if (!available || octets <= *available) return;
     throw Failure(fmt::format("{}: that takes {} of memory, and {} are available; ask for less",
                               option, in_megabytes(octets), in_megabytes(*available)));

@@ -79,11 +79,13 @@ Runtime start_runtime(const CommonOptions& common, std::vector<PortOptions> port
     options.idle_sleep = common.idle_sleep;
     options.eal_arguments = common.eal_arguments;
     options.recorder = common.recorder;
-    // Twice for each queue, each packet behind what is noted of it.
-    constexpr std::uint64_t kNoted = 32;
-    must_be_available(
-        2 * options.workers * common.recorder.packets * (common.recorder.snap + kNoted),
-        "--record");
+    if (common.recorder.packets != 0) {
+        // Twice for each queue, each packet behind what is noted of it.
+        constexpr std::uint64_t kNoted = 32;
+        must_be_available(
+            2 * options.workers * common.recorder.packets * (common.recorder.snap + kNoted),
+            "--record");
+    }
     options.allow_secondary = common.allow_dumpcap;
     options.log = [remarks](std::string_view line) { remarks->add(line); };
     Runtime runtime = Runtime::start(std::move(options));
