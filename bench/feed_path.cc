@@ -6,12 +6,12 @@
 //
 // Nothing may be lost, and nothing allocated once it runs; else it fails. Prints one JSON line:
 // {"message":..,"lines":..,"udp_checksum":..,"messages_per_second":..,"ns":..,"allocations":..}.
-#include <bench/allocations.h>
 #include <bench/path.h>
 #include <controlplane/feed_publisher_impl.h>
 #include <dataplane/dpdk/eal.h>
 #include <dataplane/feed.h>
 #include <fmt/format.h>
+#include <tests/support/allocations.h>
 
 #include <CLI/CLI.hpp>
 #include <array>
@@ -217,9 +217,9 @@ int main(int argc, char** argv) try {
     constexpr double kWarmUp = 0.1;
     path.turn_for(kWarmUp);
     const std::uint64_t read_before = path.read();
-    const std::size_t allocated_before = allocations();
+    const std::size_t allocated_before = test::allocations();
     const double seconds = path.turn_for(options.seconds);
-    const std::size_t allocated = allocations() - allocated_before;
+    const std::size_t allocated = test::allocations() - allocated_before;
     const std::uint64_t read = path.read() - read_before;
     if (read == 0) throw std::runtime_error("no message came through");
     if (path.gaps() != 0) throw std::runtime_error("messages were lost");

@@ -4,23 +4,10 @@
 #include <dataplane/feed_source.h>
 #include <dataplane/message_log.h>
 #include <gtest/gtest.h>
+#include <tests/support/allocations.h>
 
 #include <array>
-#include <cstdlib>
-#include <new>
 #include <vector>
-
-namespace {
-std::size_t allocations = 0;
-}
-
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* const memory = std::malloc(size)) return memory;
-    throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace joinleaf::dataplane {
 namespace {
@@ -50,7 +37,7 @@ TEST(Allocation, NothingIsAllocatedAfterTheStart) {
         }
     };
 
-    const std::size_t before = allocations;
+    const std::size_t before = test::allocations();
     for (std::size_t i = 0; i < kPackets; ++i, now += std::chrono::microseconds(50)) {
         for (int n = 0; n < 5; ++n) ASSERT_TRUE(log.append(message));
         log.commit();
@@ -75,7 +62,7 @@ TEST(Allocation, NothingIsAllocatedAfterTheStart) {
         ++answers;
         take();
     }
-    EXPECT_EQ(allocations, before);
+    EXPECT_EQ(test::allocations(), before);
     EXPECT_GT(messages, 1000u);
     EXPECT_GT(gaps, 10u);
     EXPECT_GT(answers, 100u);
@@ -100,7 +87,7 @@ TEST(Allocation, NorByThePumpInFrontOfIt) {
     std::uint64_t messages = 0, gaps = 0;
     Instant now = kStart;
 
-    const std::size_t before = allocations;
+    const std::size_t before = test::allocations();
     for (std::size_t i = 0; i < kPackets; now += Duration(500)) {
         const auto room = pump.room(0);
         std::size_t n = 0;
@@ -127,7 +114,7 @@ TEST(Allocation, NorByThePumpInFrontOfIt) {
         }
         pump.advance(now);
     }
-    EXPECT_EQ(allocations, before);
+    EXPECT_EQ(test::allocations(), before);
     EXPECT_GT(messages, 2000u);
     EXPECT_GT(gaps, 50u);
 }

@@ -3,9 +3,9 @@
 
 #include <cstddef>
 
-namespace joinleaf::bench {
+namespace joinleaf::test {
 
-/// Calls of operator new so far.
+/// Calls of operator new so far, of all threads. Any thread.
 [[nodiscard]] std::size_t allocations() noexcept;
 
-}  // namespace joinleaf::bench
+}  // namespace joinleaf::test

@@ -1,4 +1,4 @@
-#include <bench/allocations.h>
+#include <tests/support/allocations.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -8,9 +8,7 @@ namespace {
 std::atomic<std::size_t> count{0};
 }
 
-std::size_t joinleaf::bench::allocations() noexcept {
-    return count.load(std::memory_order_relaxed);
-}
+std::size_t joinleaf::test::allocations() noexcept { return count.load(std::memory_order_relaxed); }
 
 void* operator new(std::size_t size) {
     count.fetch_add(1, std::memory_order_relaxed);
