@@ -39,8 +39,9 @@ def lossy_join(bridge, dropped, *words):
 
 def test_a_lost_first_report_is_made_good_within_a_second(bridge):
     device, first = lossy_join(bridge, 1)
-    assert counters(bridge) == [1, 0]
-    assert bridge.entries(GROUP) == []
+    entries = bridge.entries(GROUP)
+    # The repeat comes at random within the second, now and then before the bridge was asked.
+    assert entries == [] or counters(bridge) == [1, 1]
     there = bridge.wait_entries(GROUP, bool)
     assert there - first.time <= 1.2
     assert counters(bridge) == [1, 1]
