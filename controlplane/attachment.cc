@@ -111,7 +111,7 @@ Result<std::size_t> Attachment::feed_capacity(std::span<Attachment* const> other
         held += line->port_.port().transmit_slots() + dataplane::FeedLine::kSlots;
     }
     // The lines share this port's buffers: when one holds all that it can, the others go on.
-    if (!others.empty() && held >= port_.options().buffers) {
+    if (!others.empty() && held >= port_.options().transmit_buffers) {
         return failure(std::errc::no_buffer_space);
     }
     return capacity;

@@ -13,6 +13,7 @@
 namespace joinleaf::controlplane {
 namespace {
 
+using dataplane::dpdk::BufferMemory;
 using dataplane::dpdk::Mempool;
 using dataplane::dpdk::Packet;
 using dataplane::dpdk::Port;
@@ -63,13 +64,18 @@ std::string lock_name(unsigned number, const PortSpec& spec) {
 
 }  // namespace
 
-PortPools::PortPools(unsigned number, const PortOptions& options, int node_)
+PortPools::PortPools(unsigned number, const PortOptions& options, int node_, BufferMemory memory_)
     : node(node_),
-      receive(fmt::format("jl_rx{}", number), options.buffers, data_room(options.mtu), node),
-      transmit(fmt::format("jl_tx{}", number), options.buffers, data_room(options.mtu), node),
-      control(fmt::format("jl_ctl{}", number), kControlBuffers, data_room(options.mtu), node) {}
+      memory(memory_),
+      receive(fmt::format("jl_rx{}", number), options.receive_buffers, data_room(options.mtu), node,
+              memory),
+      transmit(fmt::format("jl_tx{}", number), options.transmit_buffers, data_room(options.mtu),
+               node, memory),
+      control(fmt::format("jl_ctl{}", number), kControlBuffers, data_room(options.mtu), node,
+              memory) {}
 
-std::shared_ptr<PortPools> PortPools::make(unsigned number, const PortOptions& options, int node) {
+std::shared_ptr<PortPools> PortPools::make(unsigned number, const PortOptions& options, int node,
+                                           BufferMemory memory) {
     static std::mutex mutex;
     static auto* waiting = new std::vector<std::unique_ptr<PortPools>>;
     const auto retire = [](PortPools* pools) {
@@ -81,7 +87,7 @@ std::shared_ptr<PortPools> PortPools::make(unsigned number, const PortOptions& o
         const std::lock_guard lock(mutex);
         std::erase_if(*waiting, [](const auto& pools) { return pools->is_home(); });
     }
-    return {new PortPools(number, options, node), retire};
+    return {new PortPools(number, options, node, memory), retire};
 }
 
 bool PortPools::is_home() const {
@@ -89,9 +95,14 @@ bool PortPools::is_home() const {
            (!replicas || replicas->in_use() == 0);
 }
 
+std::uint64_t PortPools::octets() const {
+    return receive.octets() + transmit.octets() + control.octets();
+}
+
 unsigned PortPools::megabytes(const PortOptions& options) {
     const auto room = data_room(options.mtu);
-    return 2 * Mempool::megabytes(options.buffers, room) +
+    return Mempool::megabytes(options.receive_buffers, room) +
+           Mempool::megabytes(options.transmit_buffers, room) +
            Mempool::megabytes(kControlBuffers, room) +
            Mempool::megabytes(replica_buffers(kUsualSlots), room);
 }
@@ -103,7 +114,8 @@ Mempool& PortContext::replica_pool() {
                               ? static_cast<std::uint16_t>(dataplane::Replication::kSmallPayload)
                               : data_room(options_.mtu);
         pools_->replicas.emplace(fmt::format("jl_rep{}", number_),
-                                 replica_buffers(port_.transmit_slots()), room, pools_->node);
+                                 replica_buffers(port_.transmit_slots()), room, pools_->node,
+                                 pools_->memory);
         if (!chained) {
             log_(
                 fmt::format("port '{}' does not transmit chains of buffers: datagrams that go to "

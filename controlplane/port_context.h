@@ -26,15 +26,19 @@ namespace joinleaf::controlplane {
 /// The buffers of one port. They outlive the port itself, because applications may still hold some
 /// when it closes.
 struct PortPools {
-    /// `node`: the NUMA node of the worker that polls the port's first queue.
-    PortPools(unsigned number, const PortOptions& options, int node);
+    /// `node`: the NUMA node of the worker that polls the port's first queue. `memory`: what the
+    /// port's driver takes without hugepages.
+    PortPools(unsigned number, const PortOptions& options, int node,
+              dataplane::dpdk::BufferMemory memory);
 
     /// Pools that live on until their last buffer has come home: the other end of a wire, or an
     /// application, may still hold some when the port is gone.
     [[nodiscard]] static std::shared_ptr<PortPools> make(unsigned number,
-                                                         const PortOptions& options, int node);
+                                                         const PortOptions& options, int node,
+                                                         dataplane::dpdk::BufferMemory memory);
 
     const int node;
+    const dataplane::dpdk::BufferMemory memory;
     dataplane::dpdk::Mempool receive;
     dataplane::dpdk::Mempool transmit;
     dataplane::dpdk::Mempool control;  ///< its own, so that reports leave whatever the load
@@ -44,6 +48,8 @@ struct PortPools {
     std::optional<dataplane::dpdk::Mempool> replicas;
 
     [[nodiscard]] bool is_home() const;
+    /// Of all their memory, once they are made.
+    [[nodiscard]] std::uint64_t octets() const;
     /// Megabytes that these pools will take.
     [[nodiscard]] static unsigned megabytes(const PortOptions& options);
 };

@@ -25,6 +25,11 @@ struct PortSpec {
 
     /// `number` makes the device's name unique in the process. Empty for a ring.
     [[nodiscard]] std::string devargs(unsigned number, unsigned mtu, unsigned queues = 1) const;
+    /// Whether its driver copies, or hands over within the process: its packets may then lie in any
+    /// memory. Of another device nobody knows whom it tells the addresses.
+    [[nodiscard]] bool takes_any_memory() const {
+        return kind != PortKind::pci && kind != PortKind::devargs;
+    }
     /// Whether it is served through a kernel interface called `name`.
     [[nodiscard]] bool is_kernel_interface() const {
         return kind == PortKind::interface || kind == PortKind::xdp;

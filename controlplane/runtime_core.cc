@@ -6,6 +6,7 @@
 #include <controlplane/root_socket.h>
 #include <controlplane/runtime_core.h>
 #include <dataplane/dpdk/error.h>
+#include <dataplane/dpdk/own_memory.h>
 #include <fmt/format.h>
 #include <signal.h>
 
@@ -19,6 +20,7 @@ namespace joinleaf::controlplane {
 namespace {
 
 using dataplane::Worker;
+using dataplane::dpdk::BufferMemory;
 using dataplane::dpdk::Eal;
 using dataplane::dpdk::fail;
 
@@ -30,13 +32,6 @@ constexpr Duration kTick = std::chrono::milliseconds(1);
 // of a busy scheduler, which would otherwise put off again and again when a dead peer is found out.
 constexpr Duration kStall = std::chrono::milliseconds(200);
 
-// The smallest that IPv4 knows (RFC 791), and the largest whose buffer has a length of 16 bits.
-constexpr std::uint16_t kSmallestMtu = 68;
-constexpr std::uint16_t kLargestMtu = 65000;
-
-// The port's own rings hold half of them.
-constexpr std::uint32_t kFewestBuffers = 2048;
-
 // What the EAL and the drivers use besides packet buffers.
 constexpr unsigned kDriverMegabytes = 48;
 
@@ -45,30 +40,6 @@ constexpr Duration kReceiversEvery = std::chrono::milliseconds(100);
 
 std::atomic<unsigned> ports_made{0};
 std::atomic<std::uint64_t> runtimes_made{0};
-
-// Workers go to the last CPUs, so that the first is left to the control thread and the system.
-std::vector<unsigned> choose_cpus(const RuntimeOptions& options) {
-    const auto usable = dataplane::dpdk::usable_cpus();
-    if (!options.cpus.empty()) {
-        if (options.cpus.size() < options.workers) {
-            fail(EINVAL, fmt::format("{} workers need as many CPUs; {} given", options.workers,
-                                     options.cpus.size()));
-        }
-        for (const auto cpu : options.cpus) {
-            if (!std::binary_search(usable.begin(), usable.end(), cpu)) {
-                fail(EINVAL, fmt::format("CPU {} is not one this process may run on ({})", cpu,
-                                         fmt::join(usable, ",")));
-            }
-        }
-        return {options.cpus.begin(),
-                options.cpus.begin() + static_cast<std::ptrdiff_t>(options.workers)};
-    }
-    std::vector<unsigned> cpus;
-    for (std::size_t i = 0; i < options.workers; ++i) {
-        cpus.push_back(usable[usable.size() - 1 - i % usable.size()]);
-    }
-    return cpus;
-}
 
 }  // namespace
 
@@ -86,59 +57,7 @@ void RuntimeCore::log(std::string_view line) const {
 }
 
 void RuntimeCore::start() {
-    if (options_.ports.empty()) fail(EINVAL, "a runtime needs at least one port");
-    if (options_.workers == 0) fail(EINVAL, "a runtime needs at least one worker");
-    if (options_.workers > dataplane::dpdk::kMaxWorkers) {
-        fail(EINVAL, fmt::format("{} workers are more than DPDK has lcores for ({})",
-                                 options_.workers, dataplane::dpdk::kMaxWorkers));
-    }
-    if (options_.idle_sleep < Duration::zero() || options_.idle_sleep > kLongestIdleSleep) {
-        fail(EINVAL, fmt::format("a worker cannot sleep for {} us when idle; use 0 to {}",
-                                 options_.idle_sleep.count(),
-                                 std::chrono::microseconds(kLongestIdleSleep).count()));
-    }
-    for (const auto& port : options_.ports) {
-        auto spec = parse_port_spec(port.port);
-        if (!spec) fail(EINVAL, spec.error());
-        specs_.push_back(std::move(*spec));
-        if (port.vlan.empty()) {
-            vlans_.emplace_back();
-        } else {
-            const auto vlan = net::VlanStack::parse(port.vlan);
-            if (!vlan) fail(EINVAL, vlan.error());
-            vlans_.push_back(*vlan);
-        }
-        if (!port.address.address.is_unicast()) {
-            fail(EINVAL, fmt::format("port '{}' needs a unicast address of its own, as in "
-                                     "10.0.0.1/24",
-                                     port.port));
-        }
-        if (port.mtu < kSmallestMtu || port.mtu > kLargestMtu) {
-            fail(EINVAL, fmt::format("port '{}' cannot have an MTU of {}; {} to {} can be, 1500 is "
-                                     "usual",
-                                     port.port, port.mtu, kSmallestMtu, kLargestMtu));
-        }
-        if (port.buffers < kFewestBuffers) {
-            fail(EINVAL, fmt::format("port '{}' cannot work with {} packet buffers; give it {} at "
-                                     "least",
-                                     port.port, port.buffers, kFewestBuffers));
-        }
-        if (port.worker >= options_.workers) {
-            fail(EINVAL, fmt::format("port '{}' is given to worker {}, but there are only {}",
-                                     port.port, port.worker, options_.workers));
-        }
-        if (port.queues == 0 || port.queues > options_.workers - port.worker) {
-            fail(EINVAL,
-                 fmt::format("port '{}' cannot have {} queues: each needs a worker of its "
-                             "own, and from worker {} on there are {}",
-                             port.port, port.queues, port.worker, options_.workers - port.worker));
-        }
-        if (port.minimum_igmp_version < 1 || port.minimum_igmp_version > 3) {
-            fail(EINVAL, fmt::format("there is no IGMP version {}; use 1, 2 or 3",
-                                     port.minimum_igmp_version));
-        }
-    }
-    check_recorder();
+    plan_ = plan_runtime(options_, dataplane::dpdk::kMaxWorkers);
     try {
         call([this] { start_on_control_thread(); });
         begin_to_tell();
@@ -150,22 +69,16 @@ void RuntimeCore::start() {
 
 void RuntimeCore::start_on_control_thread() {
     dataplane::dpdk::EalOptions eal;
-    cpus_ = choose_cpus(options_);
+    cpus_ = choose_cpus(options_, dataplane::dpdk::usable_cpus());
     eal.worker_cpus = cpus_;
     eal.memory_mb = kDriverMegabytes;
-    for (std::size_t i = 0; i < specs_.size(); ++i) {
+    for (std::size_t i = 0; i < options_.ports.size(); ++i) {
         eal.memory_mb += PortPools::megabytes(options_.ports[i]);
-        eal.needs_pci = eal.needs_pci || specs_[i].kind == PortKind::pci;
+        eal.needs_pci = eal.needs_pci || plan_.specs[i].kind == PortKind::pci;
     }
     eal.more_arguments = options_.eal_arguments;
     eal.allow_secondary = options_.allow_secondary;
     eal_ = &Eal::ensure(eal);
-    if (!eal_->has_hugepages()) {
-        log(
-            fmt::format("no hugepages: packet buffers lie in ordinary memory, about 10 ns a packet "
-                        "slower; 'echo {} > /proc/sys/vm/nr_hugepages' reserves enough",
-                        (eal.memory_mb + 1) / 2));
-    }
     if (options_.allow_secondary && eal_->can_be_captured()) {
         log(fmt::format("dpdk-dumpcap attaches with --file-prefix={}", eal_->file_prefix()));
     } else if (options_.allow_secondary) {
@@ -183,6 +96,11 @@ void RuntimeCore::start_on_control_thread() {
                                                      [this](std::string_view line) { log(line); });
     }
     open_ports();
+    if (!eal_->has_hugepages()) {
+        std::uint64_t octets = 0;
+        for (const auto& pools : pools_) octets += pools->octets();
+        log(memory_remark(eal.memory_mb, octets, dataplane::dpdk::octets_in_transparent_pages()));
+    }
     for (const auto& worker : workers_) {
         const auto lcore = eal_->launch([w = worker.get()] { w->run(); });
         if (!lcore) {
@@ -213,19 +131,6 @@ void RuntimeCore::begin_to_tell() {
              [this](SocketId socket, std::uint64_t after, std::size_t limit) {
                  return call([=, this] { return leaves(socket, after, limit); });
              }});
-}
-
-void RuntimeCore::check_recorder() const {
-    const auto& [packets, snap, prefix, files, interval, drops] = options_.recorder;
-    if (packets == 0) return;
-    if (packets > kMostRecordedPackets) {
-        fail(EINVAL, fmt::format("a recorder cannot keep {} packets; {} at most", packets,
-                                 kMostRecordedPackets));
-    }
-    if (snap < kShortestSnap || snap > kLongestSnap) {
-        fail(EINVAL, fmt::format("a recorder cannot keep {} octets of a packet; {} to {}", snap,
-                                 kShortestSnap, kLongestSnap));
-    }
 }
 
 void RuntimeCore::record(const PortContext& port) {
@@ -266,12 +171,14 @@ bool RuntimeCore::record_around(std::string_view why) {
 }
 
 void RuntimeCore::open_ports() {
-    for (std::size_t i = 0; i < specs_.size(); ++i) {
+    for (std::size_t i = 0; i < options_.ports.size(); ++i) {
         const unsigned number = ports_made++;
         const auto node = eal_->numa_node(cpus_[options_.ports[i].worker]);
-        pools_.push_back(PortPools::make(number, options_.ports[i], node));
+        const auto memory =
+            plan_.specs[i].takes_any_memory() ? BufferMemory::own : BufferMemory::environment;
+        pools_.push_back(PortPools::make(number, options_.ports[i], node, memory));
         ports_.push_back(std::make_unique<PortContext>(
-            number, options_.ports[i], specs_[i], vlans_[i], pools_.back(),
+            number, options_.ports[i], plan_.specs[i], plan_.vlans[i], pools_.back(),
             [this](std::string_view line) { log(line); }));
         attach_port(*ports_.back(), options_.ports[i]);
         if (recorder_) record(*ports_.back());

@@ -9,6 +9,7 @@
 #include <controlplane/receiver_impl.h>
 #include <controlplane/repair_host_impl.h>
 #include <controlplane/rooted_context.h>
+#include <controlplane/runtime_plan.h>
 #include <controlplane/socket_core.h>
 #include <controlplane/status_service.h>
 #include <controlplane/worker_proxy.h>
@@ -86,7 +87,6 @@ private:
     [[nodiscard]] std::uint64_t frames_of(const WorkerProxy& proxy) const;
     void open_ports();
     void attach_port(PortContext& port, const PortOptions& options);
-    void check_recorder() const;
     void record(const PortContext& port);
     /// Where a socket is at home on its port. Errors: invalid_argument.
     [[nodiscard]] Result<std::size_t> home_queue(const SocketOptions& options);
@@ -106,8 +106,7 @@ private:
     [[nodiscard]] std::vector<std::shared_ptr<SocketCore>> timed_sockets() const;
 
     RuntimeOptions options_;
-    std::vector<PortSpec> specs_;
-    std::vector<net::VlanStack> vlans_;
+    RuntimePlan plan_;
     dataplane::dpdk::Eal* eal_ = nullptr;
     std::vector<std::shared_ptr<PortPools>> pools_;  // outlive everything that holds packets
     std::vector<std::unique_ptr<PortContext>> ports_;

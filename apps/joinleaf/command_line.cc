@@ -35,6 +35,10 @@ void add_port(CLI::App& app, Typed& typed) {
     add(app, kPort, "--mtu", typed.mtu, "OCTETS", "largest IPv4 packet; 1500 unless given");
     add(app, kPort, "--queues", typed.queues, "N",
         "queues each way, each with a worker and a CPU; 1 unless given");
+    add(app, kPort, "--receive-buffers", typed.receive_buffers, "N",
+        "packets that wait, at most half of them for output; 32768");
+    add(app, kPort, "--transmit-buffers", typed.transmit_buffers, "N",
+        "packets being sent, or about to be; 16384");
 }
 
 constexpr auto kRun = "How it runs";

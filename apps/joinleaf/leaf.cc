@@ -22,8 +22,6 @@ constexpr int kLookMs = 20;      // of a leaf that only sends
 std::vector<PortOptions> ports_of(const LeafOptions& options) {
     std::vector<PortOptions> ports{options.port};
     if (options.feed && options.feed->line_port) ports.push_back(*options.feed->line_port);
-    if (!options.output) return ports;
-    for (auto& port : ports) port.buffers = kReceiveBuffers;
     return ports;
 }
 

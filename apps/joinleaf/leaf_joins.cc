@@ -15,11 +15,13 @@ void Leaf::open_receivers() {
     const std::size_t queues = std::min(options_.port.queues, groups);
     for (std::size_t queue = 0; queue < queues; ++queue) {
         receivers_.push_back(
-            must(runtime_.open_receiver({.queue = queue, .capacity = kReceiveQueue / queues}),
+            must(runtime_.open_receiver(
+                     {.queue = queue, .capacity = receive_capacity(options_.port, queues)}),
                  "open a receive queue"));
     }
     if (!options_.feed || !options_.feed->line_port) return;
-    line_receiver_ = must(runtime_.open_receiver({.port = 1, .capacity = kReceiveQueue}),
+    line_receiver_ = must(runtime_.open_receiver(
+                              {.port = 1, .capacity = receive_capacity(*options_.feed->line_port)}),
                           "open a receive queue");
 }
 

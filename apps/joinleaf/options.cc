@@ -16,6 +16,9 @@ constexpr std::uint64_t kLongestSleepUs = std::chrono::microseconds(kLongestIdle
 constexpr std::uint64_t kMostProcesses = 1U << 22U;
 /// More than any NIC has.
 constexpr std::uint64_t kMostQueues = 1024;
+constexpr std::uint64_t kReceiveBuffers = 32768;
+constexpr std::uint64_t kTransmitBuffers = 16384;
+constexpr std::uint64_t kMostBuffers = 16'777'216;
 
 RecorderOptions recorder_options(const Typed& typed) {
     RecorderOptions recorder;
@@ -38,7 +41,8 @@ RecorderOptions recorder_options(const Typed& typed) {
     return recorder;
 }
 
-PortOptions port_options(const Typed& typed, Complaints& wrong) {
+/// `receives`, `sends`: whether the command does; who does not needs what IGMP and ARP do.
+PortOptions port_options(const Typed& typed, bool receives, bool sends, Complaints& wrong) {
     PortOptions port;
     wrong.attempt([&] { port.port = needed(typed.port, "--port", "eth1"); });
     const bool has_address = wrong.attempt([&] {
@@ -59,6 +63,17 @@ PortOptions port_options(const Typed& typed, Complaints& wrong) {
     });
     wrong.attempt(
         [&] { port.queues = whole(typed.queues, "--queues", 1, kMostQueues, port.queues); });
+    const std::uint64_t fewest = kFewestBuffers * port.queues;
+    wrong.attempt([&] {
+        port.receive_buffers = static_cast<std::uint32_t>(
+            whole(typed.receive_buffers, "--receive-buffers", fewest, kMostBuffers,
+                  receives ? std::max(kReceiveBuffers, fewest) : fewest));
+    });
+    wrong.attempt([&] {
+        port.transmit_buffers = static_cast<std::uint32_t>(
+            whole(typed.transmit_buffers, "--transmit-buffers", fewest, kMostBuffers,
+                  sends ? std::max(kTransmitBuffers, fewest) : fewest));
+    });
     wrong.attempt([&] {
         port.robustness = static_cast<std::uint8_t>(
             whole(typed.robustness, "--robustness", 1, 7, port.robustness));
@@ -190,7 +205,7 @@ RootOptions root_options(const Typed& typed, Complaints& wrong) {
                            GroupEndpoint::parse(needed(typed.group, "--group", "239.1.1.1:5000")));
     });
     root.common = common_options(typed, wrong);
-    root.port = port_options(typed, wrong);
+    root.port = port_options(typed, typed.output.has_value(), typed.input || !typed.output, wrong);
     wrong.attempt([&] { check_cpus(typed, root.port); });
     wrong.attempt([&] { root.scope = scope_of(typed, root.scope); });
     wrong.attempt([&] {
@@ -247,7 +262,7 @@ LeafOptions leaf_options(const Typed& typed, Complaints& wrong) {
         if (has_sources) wrong.attempt([&] { valid(check_join(group, leaf.sources)); });
     }
     leaf.common = common_options(typed, wrong);
-    leaf.port = port_options(typed, wrong);
+    leaf.port = port_options(typed, typed.output || !typed.send, typed.send.has_value(), wrong);
     wrong.attempt([&] { check_cpus(typed, leaf.port); });
     if (typed.output || !typed.send) {
         wrong.attempt(

@@ -30,7 +30,6 @@ const JoinOptions kSendsOnly{.direction = Direction::sender_only,
 
 std::vector<PortOptions> ports_of(const RootOptions& options) {
     std::vector<PortOptions> ports{options.port};
-    if (options.output) ports[0].buffers = kReceiveBuffers;
     if (options.feed && options.feed->line_port) ports.push_back(*options.feed->line_port);
     return ports;
 }
@@ -69,7 +68,8 @@ std::unique_ptr<Collector> open_collector(Runtime& runtime, const RootOptions& o
     Output output = Output::open(*options.output);
     output.stop_waiting_on(surroundings.signals.fd());
     return std::make_unique<Collector>(
-        must(runtime.open_receiver({.capacity = kReceiveQueue}), "open a receive queue"),
+        must(runtime.open_receiver({.capacity = receive_capacity(options.port)}),
+             "open a receive queue"),
         std::move(output));
 }
 

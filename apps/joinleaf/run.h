@@ -5,16 +5,18 @@
 #include <apps/joinleaf/report.h>
 #include <apps/joinleaf/signals.h>
 #include <joinleaf/runtime.h>
+#include <bit>
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace joinleaf::app {
 
-/// Of a command that receives: datagrams that may wait for it, and the port's buffers, of which the
-/// queue may hold half.
-inline constexpr std::size_t kReceiveQueue = 16384;
-inline constexpr std::uint32_t kReceiveBuffers = 32768;
+/// Datagrams that may wait for a command that receives, in each of so many queues: half of the
+/// port's buffers.
+[[nodiscard]] inline std::size_t receive_capacity(const PortOptions& port, std::size_t queues = 1) {
+    return std::bit_floor(port.receive_buffers / 2 / queues);
+}
 
 struct Surroundings {
     Reporter& report;

@@ -28,7 +28,8 @@ struct Typed {
     Text config, state;
     bool print_config = false;
 
-    Text port, address, gateway, vlan, mtu, queues, robustness, igmp_version;
+    Text port, address, gateway, vlan, mtu, queues, receive_buffers, transmit_buffers, robustness,
+        igmp_version;
     bool require_router_alert = false;
 
     Text group, scope, rate, bit_rate, chunk, linger, input, send;

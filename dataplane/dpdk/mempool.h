@@ -10,13 +10,20 @@
 
 namespace joinleaf::dataplane::dpdk {
 
+/// Where the buffers of a pool lie when there are no hugepages.
+enum class BufferMemory : unsigned char {
+    environment,  ///< in the EAL's memory, which devices and peer processes are told of
+    own,          ///< in the pool's own, backed by transparent huge pages as far as there are any
+};
+
 class Mempool {
 public:
     static constexpr int kAnyNode = -1;
 
     /// `count` buffers of `data_room` octets behind the head room, in the memory of one NUMA node.
     /// Errors: throws std::system_error (ENOMEM: what() says how much was asked for and the cure).
-    Mempool(const std::string& name, unsigned count, std::uint16_t data_room, int node = kAnyNode);
+    Mempool(const std::string& name, unsigned count, std::uint16_t data_room, int node = kAnyNode,
+            BufferMemory memory = BufferMemory::own);
 
     /// All or none. Returns whether `out` was filled.
     [[nodiscard]] bool allocate(std::span<Packet*> out) noexcept {
@@ -32,6 +39,8 @@ public:
     [[nodiscard]] std::uint16_t data_room() const noexcept { return data_room_; }
     /// Buffers in all.
     [[nodiscard]] unsigned size() const noexcept { return pool_->size; }
+    /// Of memory that the buffers lie in.
+    [[nodiscard]] std::uint64_t octets() const noexcept;
     [[nodiscard]] unsigned in_use() const noexcept { return rte_mempool_in_use_count(pool_.get()); }
     [[nodiscard]] rte_mempool* raw() const noexcept { return pool_.get(); }
 

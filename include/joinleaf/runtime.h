@@ -33,8 +33,11 @@ struct PortOptions {
     /// group there (rte_flow); what arrives elsewhere all the same is passed on by the worker that
     /// got it.
     std::size_t queues = 1;
-    std::uint32_t buffers =
-        16384;  ///< packet buffers of the receive pool, and of the transmit pool
+    /// Packet buffers for what arrives: on the NIC's rings, and until the application has read
+    /// them.
+    std::uint32_t receive_buffers = 16384;
+    /// Packet buffers for what is sent: while it is filled, in queues, and on the NIC's rings.
+    std::uint32_t transmit_buffers = 16384;
     /// Where unicast datagrams for other subnets go; unspecified: there is no way there.
     Ipv4Address gateway;
     /// IGMP of this port.
@@ -42,6 +45,9 @@ struct PortOptions {
     bool require_router_alert = false;
     std::uint8_t minimum_igmp_version = 1;
 };
+
+/// Of receive_buffers and of transmit_buffers, for each queue; with fewer start() fails.
+inline constexpr std::uint32_t kFewestBuffers = 2048;
 
 inline constexpr std::chrono::milliseconds kLongestIdleSleep{50};
 

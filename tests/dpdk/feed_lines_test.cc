@@ -60,9 +60,11 @@ struct Line {
 class FeedLines : public OnTheWire {
 protected:
     void start_both(const std::function<void(RuntimeOptions&)>& change = {}) {
-        options_.ports[0].buffers = 16384;
-        options_.ports.push_back(
-            {.port = other_.port(), .address = {Ipv4Address(10, 8, 0, 1), 24}, .buffers = 4096});
+        options_.ports[0].receive_buffers = options_.ports[0].transmit_buffers = 16384;
+        options_.ports.push_back({.port = other_.port(),
+                                  .address = {Ipv4Address(10, 8, 0, 1), 24},
+                                  .receive_buffers = 4096,
+                                  .transmit_buffers = 4096});
         start(change);
     }
     void TearDown() override {

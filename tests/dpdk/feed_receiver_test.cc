@@ -465,8 +465,10 @@ TEST_F(FeedLeaf, AnotherThreadReadsAStatusThatIsWhole) {
 class FeedLeafOnTwoPorts : public FeedLeaf {
 protected:
     FeedLeafOnTwoPorts() {
-        options_.ports.push_back(
-            {.port = other_.port(), .address = {Ipv4Address(10, 0, 1, 1), 24}, .buffers = 4096});
+        options_.ports.push_back({.port = other_.port(),
+                                  .address = {Ipv4Address(10, 0, 1, 1), 24},
+                                  .receive_buffers = 4096,
+                                  .transmit_buffers = 4096});
     }
     void TearDown() override {
         feed_ = FeedReceiver();

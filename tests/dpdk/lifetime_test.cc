@@ -157,7 +157,8 @@ TEST_F(Lifetime, TwoWorkersOnePortEach) {
         options.ports.push_back({.port = second.port(),
                                  .address = {Ipv4Address(10, 0, 1, 1), 24},
                                  .worker = 1,
-                                 .buffers = 4096});
+                                 .receive_buffers = 4096,
+                                 .transmit_buffers = 4096});
     });
     auto queue0 = open_receiver();
     auto queue1 = runtime().open_receiver({.port = 1});
@@ -228,9 +229,9 @@ TEST_F(Lifetime, AStartThatFailsNamesTheThingAndTheCure) {
                 HasSubstr("cannot have an MTU of 67"));
     EXPECT_THAT(failure_of(with(&PortOptions::mtu, std::uint16_t{65535})),
                 HasSubstr("cannot have an MTU of 65535"));
-    EXPECT_THAT(failure_of(with(&PortOptions::buffers, 0u)),
-                HasSubstr("cannot work with 0 packet buffers"));
-    EXPECT_THAT(failure_of(with(&PortOptions::buffers, 50'000'000u)),
+    EXPECT_THAT(failure_of(with(&PortOptions::transmit_buffers, 0u)),
+                HasSubstr("cannot transmit with 0 packet buffers"));
+    EXPECT_THAT(failure_of(with(&PortOptions::transmit_buffers, 50'000'000u)),
                 AllOf(HasSubstr("no memory for 50000000 packet buffers"), HasSubstr("fewer")));
     EXPECT_EQ(rte_eth_dev_count_avail(), 0u);
     EXPECT_EQ(buffers_not_home(), "");
@@ -242,7 +243,7 @@ TEST_F(Lifetime, TheLargestAndTheSmallestMtuWork) {
     for (const std::uint16_t mtu : {std::uint16_t{68}, std::uint16_t{9000}, std::uint16_t{65000}}) {
         start([mtu](RuntimeOptions& options) {
             options.ports[0].mtu = mtu;
-            options.ports[0].buffers = 2048;
+            options.ports[0].receive_buffers = options.ports[0].transmit_buffers = 2048;
         });
         auto socket = join(kEndpoint, {}, kSendOnly);
         auto sender = std::move(socket.sender().value());

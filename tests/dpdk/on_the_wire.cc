@@ -9,7 +9,10 @@
 namespace joinleaf::test {
 
 OnTheWire::OnTheWire(std::uint16_t queues) : network_(queues) {
-    options_.ports = {{.port = network_.port(), .address = {kOwnAddress, 24}, .buffers = 4096}};
+    options_.ports = {{.port = network_.port(),
+                       .address = {kOwnAddress, 24},
+                       .receive_buffers = 4096,
+                       .transmit_buffers = 4096}};
     options_.log = [](std::string_view) {};  // tests look at errors and at the status
     options_.idle_sleep = 50us;
     options_.max_subscriptions = 4096;

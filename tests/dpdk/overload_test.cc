@@ -147,7 +147,9 @@ struct Endless {
 // A hundred senders, each of which would send all the port takes, and a port that takes little:
 // reports leave in time, ARP and echo are answered, and nothing is lost.
 TEST_F(Overload, ControlFramesGetThroughAFullTransmitRing) {
-    start([](RuntimeOptions& options) { options.ports[0].buffers = 16384; });
+    start([](RuntimeOptions& options) {
+        options.ports[0].receive_buffers = options.ports[0].transmit_buffers = 16384;
+    });
     std::vector<Socket> senders;
     auto receiver = open_receiver();
     std::vector<Socket> leaves;
@@ -199,7 +201,7 @@ TEST_F(Overload, ControlFramesGetThroughAFullTransmitRing) {
 // Applications that hold every buffer there is to send with: others cannot send, and that is all.
 TEST_F(Overload, AnEmptyTransmitPoolStopsSendersAlone) {
     start();
-    const auto buffers = options_.ports[0].buffers;
+    const auto buffers = options_.ports[0].transmit_buffers;
     struct Greedy {
         Sender sender;
         std::vector<SendBuffer> held;
@@ -508,7 +510,8 @@ TEST(OverloadOfAPool, AnEmptyReceivePoolStopsReceptionAlone) {
     RuntimeOptions options;
     options.ports = {{.port = "net_pcap_overload0,rx_pcap=" + path + ",tx_pcap=/dev/null",
                       .address = {kOwnAddress, 24},
-                      .buffers = 2048}};
+                      .receive_buffers = 2048,
+                      .transmit_buffers = 2048}};
     options.log = [](std::string_view) {};
     options.max_subscriptions = 16;
     {

@@ -154,7 +154,9 @@ TEST_F(TwoQueues, AFullRelayQueueIsCounted) {
             gate.datagrams += datagrams.size();
         }
     } gate;
-    start([](RuntimeOptions& options) { options.ports[0].buffers = 16384; });
+    start([](RuntimeOptions& options) {
+        options.ports[0].receive_buffers = options.ports[0].transmit_buffers = 16384;
+    });
     auto socket = join(kEndpoint, {.queue = 1, .handler = {Gate::take, &gate}}, kListen);
     const std::uint64_t sent = dataplane::kRelaySlots + 500;
     for (std::uint64_t i = 0; i < sent; ++i) send("much", 0);

@@ -356,7 +356,8 @@ TEST(ReceivingFromAFile, HeldBuffersDoNotStarveThePort) {
     RuntimeOptions options;
     options.ports = {{.port = "net_pcap_test0,rx_pcap=" + path + ",infinite_rx=1,tx_pcap=/dev/null",
                       .address = {kOwnAddress, 24},
-                      .buffers = 4096}};
+                      .receive_buffers = 4096,
+                      .transmit_buffers = 4096}};
     options.log = [](std::string_view) {};
     options.max_subscriptions = 16;
     {

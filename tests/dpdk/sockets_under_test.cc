@@ -114,7 +114,10 @@ MuteListener::MuteListener() : descriptor_(tcp_socket()), at_(bind_anywhere(desc
 MuteListener::~MuteListener() { close(descriptor_); }
 
 PortOptions port(std::string name, std::uint8_t host) {
-    return {.port = std::move(name), .address = {Ipv4Address(10, 9, 0, host), 24}, .buffers = 4096};
+    return {.port = std::move(name),
+            .address = {Ipv4Address(10, 9, 0, host), 24},
+            .receive_buffers = 4096,
+            .transmit_buffers = 4096};
 }
 
 RuntimeOptions quiet(std::vector<PortOptions> ports) {

@@ -20,8 +20,14 @@ constexpr GroupEndpoint kGroup{GroupAddress::of(239, 1, 1, 1), UdpPort::of(5000)
 
 RuntimeOptions options() {
     RuntimeOptions options;
-    options.ports = {{.port = "ring:a", .address = {{10, 0, 0, 1}, 24}, .buffers = 2048},
-                     {.port = "ring:a", .address = {{10, 0, 0, 2}, 24}, .buffers = 2048}};
+    options.ports = {{.port = "ring:a",
+                      .address = {{10, 0, 0, 1}, 24},
+                      .receive_buffers = 2048,
+                      .transmit_buffers = 2048},
+                     {.port = "ring:a",
+                      .address = {{10, 0, 0, 2}, 24},
+                      .receive_buffers = 2048,
+                      .transmit_buffers = 2048}};
     options.log = [](std::string_view) {};
     options.idle_sleep = 50us;
     options.max_subscriptions = 64;
@@ -92,8 +98,8 @@ TEST(Start, TheFirstRuntimeStartsTheEalAndLaterOnesUseIt) {
     two.workers = 2;
     EXPECT_THAT(failure_of(two), HasSubstr("no free lcore for 2 workers"));
     auto large = options();
-    large.ports[0].buffers = 1'000'000;
-    EXPECT_THAT(failure_of(large), HasSubstr("no memory for 1000000 packet buffers"));
+    large.ports[0].receive_buffers = 100'000'000;
+    EXPECT_THAT(failure_of(large), HasSubstr("no memory for 100000000 packet buffers"));
     auto again = Runtime::start(options());
     EXPECT_EQ(send_hello(again), "hello");
     again.stop(0ms);

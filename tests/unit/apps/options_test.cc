@@ -73,6 +73,27 @@ TEST(Queues, TakeAsManyCpus) {
                 HasSubstr("--queues: '0' will not do; use a whole number from 1 to 1024"));
 }
 
+// Who does not receive, or does not send, needs no more than IGMP and ARP do.
+TEST(Buffers, AreMadeForWhatTheCommandDoes) {
+    const auto buffers = [](const PortOptions& port) {
+        return std::pair(port.receive_buffers, port.transmit_buffers);
+    };
+    EXPECT_EQ(buffers(accepted<LeafOptions>(kAnyLeaf).port), std::pair(32768u, 2048u));
+    EXPECT_EQ(buffers(accepted<LeafOptions>(kAnyLeaf + "--send f").port),
+              std::pair(32768u, 16384u));
+    EXPECT_EQ(buffers(accepted<LeafOptions>(kAnyLeaf + "--queues 4").port),
+              std::pair(32768u, 8192u));
+    EXPECT_EQ(buffers(accepted<LeafOptions>(kAnyLeaf + "--queues 32").port),
+              std::pair(65536u, 65536u));
+    EXPECT_EQ(buffers(accepted<RootOptions>(kRoot).port), std::pair(2048u, 16384u));
+    EXPECT_EQ(
+        buffers(accepted<RootOptions>(kRoot + "--receive-buffers 4096 --transmit-buffers 1000000")
+                    .port),
+        std::pair(4096u, 1000000u));
+    EXPECT_THAT(refused(kAnyLeaf + "--queues 2 --receive-buffers 4095"),
+                HasSubstr("--receive-buffers: '4095' will not do; use a whole number from 4096"));
+}
+
 TEST(BitRate, HasUnits) {
     const auto rate = [](const std::string& text) {
         return accepted<RootOptions>(kRoot + "--bit-rate " + text).publishing->bits_per_second;
