@@ -1,45 +1,18 @@
 // What of a status is told, in the order in which it is told.
-#include <controlplane/status_tables.h>
+#include <controlplane/loss_place.h>
+#include <controlplane/status_fields.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <map>
-#include <optional>
 #include <utility>
 
 namespace joinleaf::controlplane {
 namespace {
 
-Value number(std::uint64_t value) { return value; }
-Value flag(bool value) { return std::uint64_t{value ? 1U : 0U}; }
-Value text(std::string_view value) { return std::string(value); }
-Value nanoseconds(Duration time) {
-    const auto count = std::chrono::nanoseconds(time).count();
-    return number(count > 0 ? static_cast<std::uint64_t>(count) : 0);
-}
-Value age(const std::optional<Instant>& then, Instant now) {
-    return then ? nanoseconds(now - *then) : Value{};
-}
-
-/// A column, and how its value is read off an item.
-template <class Item>
-struct Field {
-    Column column;
-    Value (*value)(const Item&);
-};
-
-template <class Item, std::size_t N>
-Table filled(Table table, const std::array<Field<Item>, N>& fields,
-             const std::vector<Item>& items) {
-    for (const auto& field : fields) table.columns.push_back(field.column);
-    for (const auto& item : items) {
-        auto& row = table.rows.emplace_back();
-        for (const auto& field : fields) row.push_back(field.value(item));
-    }
-    return table;
-}
+using namespace status_fields;
 
 // Two ports may be opened alike ("null", the ends of a ring); a label names one of them.
 std::string port_label(const Status& status, std::size_t port) {
@@ -158,16 +131,6 @@ Table port_table(const Status& status) {
                    .prefix = "port"},
                   kPortFields, port_items(status));
 }
-
-/// One count of a thing that has several by name.
-struct CountItem {
-    std::string of;
-    std::string_view what;
-    std::uint64_t count;
-};
-Value of_what(const CountItem& item) { return text(item.of); }
-Value what(const CountItem& item) { return text(item.what); }
-Value count(const CountItem& item) { return number(item.count); }
 
 constexpr auto kDropFields = std::to_array<Field<CountItem>>({
     {{"port", Kind::label, "As given to --port"}, of_what},
@@ -363,9 +326,6 @@ struct WorkerItem {
     std::size_t index;
     const WorkerStatus& worker;
 };
-std::uint64_t in_nanoseconds(Duration time) {
-    return static_cast<std::uint64_t>(std::chrono::nanoseconds(time).count());
-}
 constexpr auto kWorkerFields = std::to_array<Field<WorkerItem>>({
     {{"worker", Kind::label, "0, 1 ..."},
      [](const WorkerItem& w) { return text(std::to_string(w.index)); }},
@@ -400,154 +360,6 @@ Table worker_table(const Status& status) {
                    .help = "Workers: how busy, turns, time for a frame",
                    .prefix = "worker"},
                   kWorkerFields, items);
-}
-
-std::string feed_label(const FeedStatus& feed) {
-    return feed.lines.empty()
-               ? std::string()
-               : std::to_string(static_cast<std::uint32_t>(feed.lines.front().socket));
-}
-/// Within a nanosecond for each that was recorded.
-Value sum_of(const Histogram& times) {
-    return number(times.count() * in_nanoseconds(times.mean()));
-}
-constexpr auto kFeedFields = std::to_array<Field<FeedStatus>>({
-    {{"socket", Kind::label, "The first line's socket"},
-     [](const FeedStatus& f) { return text(feed_label(f)); }},
-    {{"session", Kind::text, "The session that is followed"},
-     [](const FeedStatus& f) { return text(f.session); }},
-    {{"next_sequence", Kind::gauge, "Of the next message to be delivered"},
-     [](const FeedStatus& f) { return number(f.next_sequence); }},
-    {{"known_end", Kind::gauge, "The highest sequence known to exist, plus one"},
-     [](const FeedStatus& f) { return number(f.known_end); }},
-    {{"held_packets", Kind::gauge, "Packets that wait for those before them"},
-     [](const FeedStatus& f) { return number(f.held); }},
-    {{"delivered_messages", Kind::counter, "Messages in order"},
-     [](const FeedStatus& f) { return number(f.delivered); }},
-    {{"late_messages", Kind::counter, "Messages that came after their gap was told"},
-     [](const FeedStatus& f) { return number(f.delivered_late); }},
-    {{"repaired_messages", Kind::counter, "Messages that a repair server brought"},
-     [](const FeedStatus& f) { return number(f.repaired.won); }},
-    {{"gaps", Kind::counter, "Gaps that were told"},
-     [](const FeedStatus& f) { return number(f.gaps); }},
-    {{"lost_messages", Kind::counter, "Messages in those: lost on the wire, by all lines"},
-     [](const FeedStatus& f) { return number(f.lost); }},
-    {{"requests", Kind::counter, "Requests for what was missing"},
-     [](const FeedStatus& f) { return number(f.recovery.requests); }},
-    {{"latency_p50", Kind::gauge, "From the port to the application: the median",
-      Unit::nanoseconds},
-     [](const FeedStatus& f) { return nanoseconds(f.latency.percentile(0.5)); }},
-    {{"latency_p99", Kind::gauge, "What 99 % of the packets did not exceed", Unit::nanoseconds},
-     [](const FeedStatus& f) { return nanoseconds(f.latency.percentile(0.99)); }},
-    {{"latency_p999", Kind::gauge, "What 99.9 % of the packets did not exceed", Unit::nanoseconds},
-     [](const FeedStatus& f) { return nanoseconds(f.latency.percentile(0.999)); }},
-    {{"latency_max", Kind::gauge, "The longest", Unit::nanoseconds},
-     [](const FeedStatus& f) { return nanoseconds(f.latency.max()); }},
-    {{"latency_count", Kind::counter, "Packets whose latency that is"},
-     [](const FeedStatus& f) { return number(f.latency.count()); }},
-    {{"latency_sum", Kind::counter, "Of them all", Unit::nanoseconds},
-     [](const FeedStatus& f) { return sum_of(f.latency); }},
-});
-
-Table feed_table(const Status& status) {
-    return filled({.name = "feeds",
-                   .help = "Sequenced feeds that are received: messages, gaps, repairs, latency",
-                   .prefix = "feed"},
-                  kFeedFields, status.feeds);
-}
-
-struct LineItem {
-    const FeedStatus& feed;
-    std::size_t index;
-
-    [[nodiscard]] const FeedLineStatus& line() const { return feed.lines[index]; }
-};
-constexpr auto kLineFields = std::to_array<Field<LineItem>>({
-    {{"socket", Kind::label, "The first line's socket"},
-     [](const LineItem& l) { return text(feed_label(l.feed)); }},
-    {{"line", Kind::label, "0, 1 ..."},
-     [](const LineItem& l) { return text(std::to_string(l.index)); }},
-    {{"packets", Kind::counter, "Packets of the feed's session"},
-     [](const LineItem& l) { return number(l.line().counters.packets); }},
-    {{"received_messages", Kind::counter, "Messages, every copy"},
-     [](const LineItem& l) { return number(l.line().counters.received); }},
-    {{"won_messages", Kind::counter, "Messages whose first copy came by this line"},
-     [](const LineItem& l) { return number(l.line().counters.won); }},
-    {{"duplicate_messages", Kind::counter, "Messages of packets that had nothing new"},
-     [](const LineItem& l) { return number(l.line().counters.duplicates); }},
-    {{"lost_messages", Kind::counter, "Messages that this line has passed over: lost on the wire"},
-     [](const LineItem& l) { return number(l.line().counters.lost); }},
-    {{"reordered_messages", Kind::counter, "Messages that came after later ones"},
-     [](const LineItem& l) { return number(l.line().counters.reordered); }},
-    {{"skew_p50", Kind::gauge, "Behind the first copy: the median", Unit::nanoseconds},
-     [](const LineItem& l) { return nanoseconds(l.line().skew.percentile(0.5)); }},
-    {{"skew_p99", Kind::gauge, "Behind the first copy: what 99 % did not exceed",
-      Unit::nanoseconds},
-     [](const LineItem& l) { return nanoseconds(l.line().skew.percentile(0.99)); }},
-    {{"skew_count", Kind::counter, "Packets whose skew that is"},
-     [](const LineItem& l) { return number(l.line().skew.count()); }},
-    {{"skew_sum", Kind::counter, "Of them all", Unit::nanoseconds},
-     [](const LineItem& l) { return sum_of(l.line().skew); }},
-});
-
-Table line_table(const Status& status) {
-    std::vector<LineItem> items;
-    for (const auto& feed : status.feeds) {
-        for (std::size_t i = 0; i < feed.lines.size(); ++i) items.push_back({feed, i});
-    }
-    return filled({.name = "feed_lines",
-                   .help = "Lines of received feeds: messages, losses, how far behind",
-                   .prefix = "feed_line"},
-                  kLineFields, items);
-}
-
-constexpr auto kRepairFields = std::to_array<Field<RepairStatus>>({
-    {{"endpoint", Kind::label, "Where it answers, by UDP"},
-     [](const RepairStatus& r) { return text(r.endpoint.to_string()); }},
-    {{"session", Kind::text, "Of the feed that is kept"},
-     [](const RepairStatus& r) { return text(r.session); }},
-    {{"history_begins", Kind::gauge, "Sequence of the oldest message that can be had"},
-     [](const RepairStatus& r) { return number(r.history_begins); }},
-    {{"next_sequence", Kind::gauge, "What follows the newest"},
-     [](const RepairStatus& r) { return number(r.next_sequence); }},
-    {{"sent_messages", Kind::counter, "Messages that were sent again"},
-     [](const RepairStatus& r) { return number(r.messages); }},
-    {{"sent_bytes", Kind::counter, "Octets of the answers"},
-     [](const RepairStatus& r) { return number(r.octets); }},
-    {{"unsent_answers", Kind::counter, "Answers that the kernel did not take"},
-     [](const RepairStatus& r) { return number(r.unsent); }},
-    {{"leaves", Kind::gauge, "Leaves that count is kept of"},
-     [](const RepairStatus& r) { return number(r.leaves); }},
-    {{"quarantines", Kind::counter, "Times that a leaf was put into quarantine"},
-     [](const RepairStatus& r) { return number(r.quarantines); }},
-});
-
-Table repair_table(const Status& status) {
-    return filled({.name = "repairs",
-                   .help = "Repair servers: what they keep, and what they have sent again",
-                   .prefix = "repair"},
-                  kRepairFields, status.repairs);
-}
-
-constexpr auto kRequestFields = std::to_array<Field<CountItem>>({
-    {{"endpoint", Kind::label, "Where the repair server answers"}, of_what},
-    {{"outcome", Kind::label, "What became of them"}, what},
-    {{"requests", Kind::counter, "Requests, by what became of them"}, count},
-});
-
-Table request_table(const Status& status) {
-    std::vector<CountItem> items;
-    for (const auto& repair : status.repairs) {
-        for (std::size_t i = 0; i < kRepairOutcomeCount; ++i) {
-            items.push_back({repair.endpoint.to_string(), name(static_cast<RepairOutcome>(i)),
-                             repair.requests[i]});
-        }
-    }
-    return filled({.name = "repair_requests",
-                   .help = "Requests to repair servers, by what became of them",
-                   .prefix = "repair",
-                   .is_wide = true},
-                  kRequestFields, items);
 }
 
 struct LeafItem {
@@ -592,51 +404,7 @@ constexpr auto kMakers = std::to_array<Maker>({
     request_table,
 });
 
-/// Reasons that are a loss at a place; the others are frames that were not for us.
-struct LossReason {
-    DropReason reason;
-    LossPlace place;
-};
-constexpr auto kLossReasons = std::to_array<LossReason>({
-    {DropReason::truncated_frame, LossPlace::wire},
-    {DropReason::bad_ipv4_header, LossPlace::wire},
-    {DropReason::bad_ipv4_checksum, LossPlace::wire},
-    {DropReason::bad_udp_length, LossPlace::wire},
-    {DropReason::bad_udp_checksum, LossPlace::wire},
-    {DropReason::relay_queue_full, LossPlace::worker_queue},
-    {DropReason::control_queue_full, LossPlace::worker_queue},
-    {DropReason::receive_queue_full, LossPlace::application_queue},
-    {DropReason::source_filtered, LossPlace::source_filter},
-    {DropReason::transmit_ring_full, LossPlace::transmit},
-    {DropReason::no_buffer, LossPlace::transmit},
-    {DropReason::link_down, LossPlace::transmit},
-    {DropReason::oversized, LossPlace::transmit},
-    {DropReason::unresolved_neighbour, LossPlace::transmit},
-    {DropReason::sender_closed, LossPlace::transmit},
-    {DropReason::no_leaf, LossPlace::transmit},
-    {DropReason::line_queue_full, LossPlace::transmit},
-});
-
-constexpr std::array<std::string_view, kLossPlaceCount> kPlaceNames{
-    "wire", "nic", "no_mbuf", "worker_queue", "application_queue", "source_filter", "transmit"};
-
 }  // namespace
-
-std::string_view name(LossPlace place) noexcept {
-    const auto index = static_cast<std::size_t>(place);
-    return index < kPlaceNames.size() ? kPlaceNames[index] : std::string_view("unknown");
-}
-
-std::uint64_t lost(const PortCounters& counters, LossPlace place) noexcept {
-    std::uint64_t frames = 0;
-    if (place == LossPlace::wire) frames = counters.errors;
-    if (place == LossPlace::nic) frames = counters.missed;
-    if (place == LossPlace::no_mbuf) frames = counters.no_mbuf;
-    for (const auto& loss : kLossReasons) {
-        if (loss.place == place) frames += counters.drops[static_cast<std::size_t>(loss.reason)];
-    }
-    return frames;
-}
 
 std::vector<Table> tables_of(const Status& status) {
     std::vector<Table> tables;

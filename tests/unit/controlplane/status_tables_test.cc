@@ -1,4 +1,5 @@
 // What is told of a status: one description for telemetry, Prometheus and joinleaf stat.
+#include <controlplane/loss_place.h>
 #include <controlplane/status_tables.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
