@@ -84,7 +84,8 @@ def test_without_repair_the_gaps_that_are_named_are_what_is_missing(site, tmp_pa
     sent = feed.messages(count)
     (tmp_path / "input").write_bytes(feed.as_lengths(sent))
     feed.lose(site.bridge, site.root, 20)
-    receiving = leaf(site.one, tmp_path / "output", "--gap-deadline-ms", 50)
+    receiving = leaf(site.one, tmp_path / "output", "--gap-deadline-ms", 50, "--gaps",
+                     tmp_path / "gaps")
     both_connected(receiving)
     feed.wait_for_lines(site.bridge, site.one)
     root(site.root, tmp_path / "input", "--rate", 20_000, "--flush-at", 60).finish(within=60)
@@ -105,6 +106,9 @@ def test_without_repair_the_gaps_that_are_named_are_what_is_missing(site, tmp_pa
     assert told["missing"]["messages"] == sum(n for _, n in missing)
     assert told["missing"]["not_listed"] == 0
     assert {gap["session"] for gap in told["missing"]["list"]} == {told["session"]}
+    written = [line.split() for line in (tmp_path / "gaps").read_text().splitlines()]
+    assert [(int(first), int(n)) for _, first, n in written] == missing
+    assert {session for session, *_ in written} == {told["session"]}
     assert "requests" in told["repair"] and told["repair"]["requests"] == 0
 
 
