@@ -111,7 +111,9 @@ protected:
         EXPECT_GE(admitted, 3u);
         // The ticker runs on the same thread: it knows for how long the machine did other things.
         EXPECT_LE(longest, 1s + widest_gap_);
-        EXPECT_LE(busiest_gap_, 50ms);  // with sanitizers; without, some 4
+        // A host that takes the CPU away has it counted as ours, now and then; a stretch that is
+        // too long by itself comes again and again.
+        EXPECT_LE(long_stretches_, 2u);
         EXPECT_LE((*root_)->half_open_count(), 1024u);
         RecordProperty("admitted", static_cast<int>(admitted));
         RecordProperty("most_tries", static_cast<int>(most_tries));
@@ -130,7 +132,9 @@ protected:
         ticker_.async_wait([this, before = std::chrono::steady_clock::now(),
                             busy_before = processor_time()](std::error_code) {
             widest_gap_ = std::max(widest_gap_, std::chrono::steady_clock::now() - before);
-            busiest_gap_ = std::max(busiest_gap_, processor_time() - busy_before);
+            const Duration busy = processor_time() - busy_before;
+            busiest_gap_ = std::max(busiest_gap_, busy);
+            if (busy > kLongStretch) ++long_stretches_;
             tick();
         });
     }
@@ -145,8 +149,10 @@ protected:
     std::unique_ptr<Station> root_;
     ControlEndpoint at_;
     asio::steady_timer ticker_{io_};
-    Duration widest_gap_{};   // between two ticks
-    Duration busiest_gap_{};  // likewise, in this thread's own time
+    Duration widest_gap_{};                         // between two ticks
+    Duration busiest_gap_{};                        // likewise, in this thread's own time
+    static constexpr Duration kLongStretch = 50ms;  // with sanitizers; without, some 4
+    std::size_t long_stretches_ = 0;
 };
 
 TEST_F(Flood, OfConnectsFromAnotherAddress) {
