@@ -143,6 +143,7 @@ bool Arbiter::is_confirmed(std::uint8_t line, const net::MoldPacket& packet, Ins
 }
 
 Fate Arbiter::judge_control(const net::MoldPacket& packet, Instant now) noexcept {
+    if (end_ && packet.sequence > *end_) return Fate::after_end;
     raise_edge(packet.sequence, now);
     // An end before what is known to exist is none.
     const bool ends = packet.kind == net::MoldKind::end_of_session && packet.sequence == edge_;
@@ -249,7 +250,7 @@ void Arbiter::lose(SequenceRange range) noexcept {
     told_gaps_.add(range);
     advance_to(range.end);
     if (options_.policy == GapPolicy::stop) stopped_ = true;
-    pending_ |= kGap | kWindow | (end_ && !end_told_ ? kEnd : 0u);
+    pending_ |= kGap | what_may_be_next();
 }
 
 void Arbiter::give_up(Instant now) noexcept {
@@ -268,7 +269,7 @@ void Arbiter::history_begins(std::uint64_t sequence, Instant now) noexcept {
     if (is_beginning_open()) {
         start_ = gone.end;
         advance_to(gone.end);
-        pending_ |= kWindow;
+        pending_ |= what_may_be_next();
     } else {
         lose(gone);
     }

@@ -59,7 +59,7 @@ enum class Fate : std::uint8_t {
     window_full,    ///< too many wait
     old_session,    ///< of a session that is over
     other_session,  ///< of a session that is not followed
-    after_end,      ///< a message beyond the end of its session
+    after_end,      ///< of a message, or said of one, beyond the end of its session
     unconfirmed,    ///< far ahead, or of a session that may follow and has no room to wait
     stopped,        ///< after a gap that was to stop all
 
@@ -311,6 +311,10 @@ private:
         return window_.empty() || window_.front().first > next_ || window_.front().end() <= next_;
     }
     [[nodiscard]] bool all_have_passed(std::uint64_t sequence, Instant now) const noexcept;
+    /// Of Pending, when next_ has moved.
+    [[nodiscard]] unsigned what_may_be_next() const noexcept {
+        return kWindow | (end_ && !end_told_ ? kEnd : 0u);
+    }
     void lose(SequenceRange range) noexcept;
     void advance_to(std::uint64_t sequence) noexcept;
 

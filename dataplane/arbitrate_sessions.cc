@@ -99,7 +99,7 @@ void Arbiter::weigh_rival(const net::MoldPacket& packet) noexcept {
 
 void Arbiter::follow_rival(Instant now) noexcept {
     now_ = now;
-    pending_ |= kSwitch | kWindow | (end_ && !end_told_ ? kEnd : 0u);
+    pending_ |= kSwitch | what_may_be_next();
 }
 
 void Arbiter::turn_away_waiting() noexcept {

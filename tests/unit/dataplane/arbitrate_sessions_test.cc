@@ -39,6 +39,17 @@ TEST(Arbitrate, ASessionThatBeginsAgainAfterItsEndIsToldOnce) {
     EXPECT_THAT(lines.told(), IsEmpty());  // and nothing more
 }
 
+TEST(Arbitrate, WhatIsSaidToBeBeyondTheEndIsNotMissing) {
+    Lines lines({.start = StartAt::history});
+    lines.end(kA, 12);
+    EXPECT_EQ(lines.heartbeat(kB, 20), Fate::after_end);
+    EXPECT_EQ(lines.end(kB, 20), Fate::after_end);
+    lines.arbiter.history_begins(15, lines.now);
+    lines.take();
+    EXPECT_EQ(lines.arbiter.edge(), 12u);
+    EXPECT_THAT(lines.told(), ElementsAre("S1", "end 12"));
+}
+
 TEST(Arbitrate, AnEndBeforeWhatIsKnownToExistIsNone) {
     Lines lines;
     lines.data(kA, 1, 5);
