@@ -10,6 +10,8 @@ import time
 from . import netns
 
 PROGRAM = os.environ.get("JOINLEAF_PROGRAM", "build/apps/joinleaf/joinleaf")
+# Microseconds that an idle worker rests: the kernel's switch and the peers need the CPUs, too.
+REST = 50
 START_TIME = 20.0  # seconds that a start may take on a machine that is busy with other things
 
 
@@ -22,16 +24,17 @@ def arguments(device, role, *more):
 class Joinleaf:
     """A running root or leaf."""
 
-    def __init__(self, device, role, *more):
+    def __init__(self, device, role, *more, polls=False):
         self.log = f"{device.lab.directory}/{device.namespace.name}-{role}-{time.monotonic_ns()}.log"
         self.what = f"{role} on {device.namespace.name}"
         device.lab.programs.append(self)
         self._changed = threading.Condition()
         self._events = []
         self._ended = False
+        rest = () if polls or "--idle-sleep-us" in more else ("--idle-sleep-us", REST)
         with open(self.log, "w") as log:
             self.process = device.namespace.start(
-                *arguments(device, role, "--json", "--cpu", device.lab.next_cpu(), *more),
+                *arguments(device, role, "--json", "--cpu", device.lab.next_cpu(), *rest, *more),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -100,9 +103,9 @@ class Joinleaf:
         netns.stop(self.process, signal.SIGKILL)
 
 
-def leaf(device, *more):
-    return device.lab.closing(Joinleaf(device, "leaf", *more))
+def leaf(device, *more, polls=False):
+    return device.lab.closing(Joinleaf(device, "leaf", *more, polls=polls))
 
 
-def root(device, *more):
-    return device.lab.closing(Joinleaf(device, "root", *more))
+def root(device, *more, polls=False):
+    return device.lab.closing(Joinleaf(device, "root", *more, polls=polls))
