@@ -51,7 +51,7 @@ def is_busy(described):
 
 
 def in_words(described):
-    pages = "with hugepages" if described["hugepages"] else "without hugepages"
+    pages = "hugepages reserved" if described["hugepages"] else "no hugepages reserved"
     return (f"{described['cpu']}, {described['cpus']} CPUs, Linux {described['kernel']}, "
             f"DPDK {described['dpdk']}, {pages}, {described['date']}, "
             f"load {described['load']:.1f} at the start")
