@@ -142,7 +142,7 @@ class DataPlane {
 public:
     explicit DataPlane(unsigned cpu)
         : eal_(dataplane::dpdk::Eal::ensure({.worker_cpus = {cpu}, .memory_mb = 256})),
-          pool_("load_tx", bench::kBuffers, bench::kDataRoom),
+          pool_("load_tx", bench::kBuffers, bench::kDataRoom, bench::kMemory),
           port_(dataplane::dpdk::Port::attach("null", "net_null_load,no-rx=1", {}, pool_)),
           worker_(dataplane::WorkerOptions{}),
           outlet_(bench::header_to(port_.mac(), bench::group_number(0))) {

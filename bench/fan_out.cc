@@ -40,6 +40,7 @@ using namespace joinleaf::dataplane;
 
 constexpr std::uint32_t kBuffers = 8191;
 constexpr std::uint16_t kDataRoom = 2048;
+constexpr auto kMemory = dpdk::BufferMemory::own;  // as at the product's null port
 constexpr std::uint16_t kUdpPort = 5000;
 
 struct Options {
@@ -295,9 +296,9 @@ struct Samples {
 };
 
 void measure(const Options& options, const Kernel* kernel) {
-    dpdk::Mempool payloads("fan_payloads", kBuffers, kDataRoom);
-    dpdk::Mempool small("fan_small", kBuffers, Replication::kSmallPayload);
-    dpdk::Mempool large("fan_large", kBuffers, kDataRoom);
+    dpdk::Mempool payloads("fan_payloads", kBuffers, kDataRoom, kMemory);
+    dpdk::Mempool small("fan_small", kBuffers, Replication::kSmallPayload, kMemory);
+    dpdk::Mempool large("fan_large", kBuffers, kDataRoom, kMemory);
     auto port = dpdk::Port::attach("null", "net_null_bench,no-rx=1", {}, payloads);
     const double slice_ns = options.slice_ms * 1e6;
     for (const auto leaves : options.leaves) {

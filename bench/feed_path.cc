@@ -69,8 +69,8 @@ double core_seconds() noexcept {
 class Path {
 public:
     explicit Path(const Options& options)
-        : pool_("bench_tx", kBuffers, kDataRoom),
-          frames_("bench_rep", kBuffers, Replication::kSmallPayload),
+        : pool_("bench_tx", kBuffers, kDataRoom, kMemory),
+          frames_("bench_rep", kBuffers, Replication::kSmallPayload, kMemory),
           impl_(std::make_shared<FeedPublisher::Impl>(publisher_options(options),
                                                       net::MoldSession::from("BENCH").value(),
                                                       kMaxPayload, nullptr, clock_.now())),

@@ -316,7 +316,10 @@ std::string run_bare_echo(const Options&, dpdk::Eal& eal, dpdk::Port& port, cons
 }
 
 std::string run(const Options& options, dpdk::Eal& eal, const EndSignals& end) {
-    dpdk::Mempool pool("bench", kBuffers, kDataRoom);
+    // Others than AF_PACKET hand their memory to another process.
+    const auto memory =
+        options.port.starts_with("net_af_packet") ? kMemory : dpdk::BufferMemory::environment;
+    dpdk::Mempool pool("bench", kBuffers, kDataRoom, memory);
     auto port = dpdk::Port::attach(options.port, options.port, {}, pool);
     if (options.mode == "root") return run_root(options, eal, port, pool);
     if (options.mode == "leaf") return run_leaf(options, eal, port, pool, end);

@@ -15,6 +15,8 @@ namespace joinleaf::bench {
 
 inline constexpr std::uint32_t kBuffers = 16384;
 inline constexpr std::uint16_t kDataRoom = 2048;
+/// As at the product's ports whose driver copies.
+inline constexpr auto kMemory = dataplane::dpdk::BufferMemory::own;
 inline constexpr std::uint16_t kUdpPort = 5000;
 inline constexpr Ipv4Address kSource(10, 0, 0, 1);
 inline constexpr std::size_t kHeaders = 42;  ///< Ethernet, IPv4 and UDP in front of a payload

@@ -174,7 +174,7 @@ Measured measure(Worker& worker, const Options& options, Count count) {
 }
 
 Measured root_null(const Options& options) {
-    dpdk::Mempool pool("bench_tx", kBuffers, kDataRoom);
+    dpdk::Mempool pool("bench_tx", kBuffers, kDataRoom, kMemory);
     auto port = dpdk::Port::attach("null", "net_null_bench,no-rx=1", {}, pool);
     Worker worker({});
     worker.add_lane(lane_of(port, pool));
@@ -273,7 +273,7 @@ struct Recipient {
 };
 
 Measured leaf_null(const Options& options) {
-    dpdk::Mempool pool("bench_rx", kBuffers - 1, kDataRoom);
+    dpdk::Mempool pool("bench_rx", kBuffers - 1, kDataRoom, kMemory);
     Network network(options);
     network.fill(pool);
     auto port = dpdk::Port::attach(
@@ -296,7 +296,7 @@ Measured leaf_null(const Options& options) {
 }
 
 Measured ring(const Options& options, dpdk::Eal& eal) {
-    dpdk::Mempool pool("bench_tx", kBuffers, kDataRoom);
+    dpdk::Mempool pool("bench_tx", kBuffers, kDataRoom, kMemory);
     auto root_port = dpdk::Port::attach("ring:bench", dpdk::WireEnd::attach("bench"), 1500, pool);
     auto leaf_port = dpdk::Port::attach("ring:bench", dpdk::WireEnd::attach("bench"), 1500, pool);
     Worker root({});

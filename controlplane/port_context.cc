@@ -67,12 +67,12 @@ std::string lock_name(unsigned number, const PortSpec& spec) {
 PortPools::PortPools(unsigned number, const PortOptions& options, int node_, BufferMemory memory_)
     : node(node_),
       memory(memory_),
-      receive(fmt::format("jl_rx{}", number), options.receive_buffers, data_room(options.mtu), node,
-              memory),
+      receive(fmt::format("jl_rx{}", number), options.receive_buffers, data_room(options.mtu),
+              memory, node),
       transmit(fmt::format("jl_tx{}", number), options.transmit_buffers, data_room(options.mtu),
-               node, memory),
-      control(fmt::format("jl_ctl{}", number), kControlBuffers, data_room(options.mtu), node,
-              memory) {}
+               memory, node),
+      control(fmt::format("jl_ctl{}", number), kControlBuffers, data_room(options.mtu), memory,
+              node) {}
 
 std::shared_ptr<PortPools> PortPools::make(unsigned number, const PortOptions& options, int node,
                                            BufferMemory memory) {
@@ -114,8 +114,8 @@ Mempool& PortContext::replica_pool() {
                               ? static_cast<std::uint16_t>(dataplane::Replication::kSmallPayload)
                               : data_room(options_.mtu);
         pools_->replicas.emplace(fmt::format("jl_rep{}", number_),
-                                 replica_buffers(port_.transmit_slots()), room, pools_->node,
-                                 pools_->memory);
+                                 replica_buffers(port_.transmit_slots()), room, pools_->memory,
+                                 pools_->node);
         if (!chained) {
             log_(
                 fmt::format("port '{}' does not transmit chains of buffers: datagrams that go to "

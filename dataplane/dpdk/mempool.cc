@@ -19,8 +19,8 @@ std::uint16_t buffer_size(std::uint16_t data_room) {
 // What rte_pktmbuf_pool_create does, but where a device uses our virtual addresses, or none at all,
 // buffers may cross pages: without hugepages DPDK would else give each a page of its own, twice the
 // memory.
-rte_mempool* make_pool(const std::string& name, unsigned count, std::uint16_t data_room, int node,
-                       BufferMemory memory) {
+rte_mempool* make_pool(const std::string& name, unsigned count, std::uint16_t data_room,
+                       BufferMemory memory, int node) {
     const bool own = memory == BufferMemory::own && rte_eal_has_hugepages() == 0;
     const unsigned flags =
         own || rte_eal_iova_mode() == RTE_IOVA_VA ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
@@ -46,9 +46,9 @@ rte_mempool* make_pool(const std::string& name, unsigned count, std::uint16_t da
 
 }  // namespace
 
-Mempool::Mempool(const std::string& name, unsigned count, std::uint16_t data_room, int node,
-                 BufferMemory memory)
-    : pool_(make_pool(name, count, data_room, node, memory)), data_room_(data_room) {
+Mempool::Mempool(const std::string& name, unsigned count, std::uint16_t data_room,
+                 BufferMemory memory, int node)
+    : pool_(make_pool(name, count, data_room, memory, node)), data_room_(data_room) {
     if (!pool_) {
         fail(rte_errno, fmt::format("no memory for {} packet buffers ({} MB); free memory or "
                                     "hugepages, or ask for fewer buffers",

@@ -22,8 +22,8 @@ public:
 
     /// `count` buffers of `data_room` octets behind the head room, in the memory of one NUMA node.
     /// Errors: throws std::system_error (ENOMEM: what() says how much was asked for and the cure).
-    Mempool(const std::string& name, unsigned count, std::uint16_t data_room, int node = kAnyNode,
-            BufferMemory memory = BufferMemory::own);
+    Mempool(const std::string& name, unsigned count, std::uint16_t data_room,
+            BufferMemory memory = BufferMemory::environment, int node = kAnyNode);
 
     /// All or none. Returns whether `out` was filled.
     [[nodiscard]] bool allocate(std::span<Packet*> out) noexcept {

@@ -41,7 +41,7 @@ void use_up(Mempool& pool) {
 
 TEST(Mempool, HoldsWhatItSaysInEitherMemory) {
     for (const auto memory : {BufferMemory::own, BufferMemory::environment}) {
-        Mempool pool("either", kBuffers, kRoom, Mempool::kAnyNode, memory);
+        Mempool pool("either", kBuffers, kRoom, memory);
         use_up(pool);
         EXPECT_GT(pool.octets(), std::uint64_t{kBuffers} * kRoom);
         EXPECT_LT(pool.octets(), std::uint64_t{kBuffers} * (kRoom + 512));
@@ -54,7 +54,7 @@ TEST(Mempool, MemoryOfItsOwnComesAndGoesWithIt) {
     const auto before = octets_in_transparent_pages();
     std::uint64_t with = 0;
     for (int round = 0; round < 20; ++round) {
-        Mempool pool("own", kBuffers, kRoom);
+        Mempool pool("own", kBuffers, kRoom, BufferMemory::own);
         with = octets_in_transparent_pages();
         use_up(pool);
     }
@@ -66,7 +66,7 @@ TEST(Mempool, MemoryOfItsOwnComesAndGoesWithIt) {
 TEST(Mempool, WhatTheMachineDoesNotHaveIsRefusedAndNotTried) {
     for (const auto memory : {BufferMemory::own, BufferMemory::environment}) {
         try {
-            const Mempool pool("large", 4'000'000, 65000, Mempool::kAnyNode, memory);
+            const Mempool pool("large", 4'000'000, 65000, memory);
             ADD_FAILURE() << "this machine has 280 GB to spare";
         } catch (const std::system_error& error) {
             EXPECT_THAT(error.what(), HasSubstr("no memory for 4000000 packet buffers"));
