@@ -282,9 +282,9 @@ Measured leaf_null(const Options& options) {
     worker.add_lane(lane_of(port, pool, options.groups));
     Recipient recipient{network};
     const SourceFilter any = SourceFilter::any();
-    std::vector<std::unique_ptr<Subscription>> subscriptions;
+    std::vector<std::shared_ptr<Subscription>> subscriptions;
     for (std::uint32_t i = 0; i < options.groups; ++i) {
-        auto subscription = std::make_unique<Subscription>();
+        auto subscription = make_subscription();
         subscription->key = {group_number(i).address(), kUdpPort};
         subscription->outgo = {.call = Recipient::take, .context = &recipient};
         subscription->set_filter(any);

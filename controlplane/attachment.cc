@@ -39,7 +39,7 @@ void Attachment::attach(std::uint8_t scope, bool loopback, Ready ready) {
 
 void Attachment::subscribe() {
     filter_ = std::make_shared<const SourceFilter>(plan_.reception->sources);
-    subscription_ = std::make_shared<dataplane::Subscription>();
+    subscription_ = dataplane::make_subscription();
     subscription_->key = {plan_.reception->destination, plan_.reception->port.value()};
     subscription_->socket = endpoints_.socket;
     subscription_->cookie = endpoints_.cookie;

@@ -134,7 +134,8 @@ std::vector<unsigned> choose_cpus(const RuntimeOptions& options, std::span<const
 std::string memory_remark(unsigned needed_mb, std::uint64_t octets, std::uint64_t transparent) {
     const auto cure =
         fmt::format("'echo {} > /proc/sys/vm/nr_hugepages' reserves enough", (needed_mb + 1) / 2);
-    if (transparent >= octets) {
+    // Small pools have less than a huge page.
+    if (transparent >= octets - octets / 8) {
         return fmt::format(
             "no hugepages are reserved: packet buffers lie in transparent ones, which "
             "the kernel may take apart; {}",

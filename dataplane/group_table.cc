@@ -1,5 +1,5 @@
 #include <dataplane/group_table.h>
-#include <sys/mman.h>
+#include <dataplane/huge_pages.h>
 
 #include <algorithm>
 #include <bit>
@@ -17,7 +17,7 @@ constexpr std::size_t kSlotsPerKey = 2;
 
 }  // namespace
 
-void GroupTable::Unmap::operator()(Slot* slots) const noexcept { munmap(slots, octets); }
+void GroupTable::Unmap::operator()(Slot* slots) const noexcept { unmap_huge(slots, octets); }
 
 GroupTable::GroupTable(std::size_t capacity) : capacity_(capacity) {
     // The hash has 32 bits; more slots than that could not be told apart.
@@ -26,14 +26,10 @@ GroupTable::GroupTable(std::size_t capacity) : capacity_(capacity) {
     }
     const std::size_t slots = std::bit_ceil(std::max<std::size_t>(capacity * kSlotsPerKey, 1));
     const std::size_t octets = slots * sizeof(Slot);
-    void* const memory =
-        mmap(nullptr, octets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
+    void* const memory = map_huge(octets);  // a look-up goes to a random page
+    if (memory == nullptr) {
         throw std::system_error(errno, std::generic_category(), "memory for the group table");
     }
-    // A look-up goes to a random page; with huge ones the TLB knows them all. Where the system has
-    // none to give, the table works all the same.
-    static_cast<void>(madvise(memory, octets, MADV_HUGEPAGE));
     slots_ = {static_cast<Slot*>(memory), Unmap{octets}};
     mask_ = slots - 1;
 }

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace joinleaf::dataplane {
 
@@ -74,5 +75,9 @@ struct alignas(64) Subscription {
     }
 };
 static_assert(offsetof(Subscription, first_at) == 64);
+
+/// Those of a process lie together, in huge pages as far as there are any: with many groups nearly
+/// each datagram goes to another one. Any thread. Errors: throws std::bad_alloc.
+[[nodiscard]] std::shared_ptr<Subscription> make_subscription();
 
 }  // namespace joinleaf::dataplane

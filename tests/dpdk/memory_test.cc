@@ -1,11 +1,15 @@
-// Pools of packet buffers, in the EAL's memory and in their own.
+// Memory of the packet path: pools of buffers, in the EAL's memory and in their own, and where
+// subscriptions lie.
 #include <dataplane/dpdk/mempool.h>
 #include <dataplane/dpdk/own_memory.h>
+#include <dataplane/subscription.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rte_eal.h>
 
+#include <cstdint>
 #include <cstring>
+#include <memory>
 #include <set>
 #include <system_error>
 #include <vector>
@@ -72,6 +76,30 @@ TEST(Mempool, WhatTheMachineDoesNotHaveIsRefusedAndNotTried) {
             EXPECT_THAT(error.what(), HasSubstr("no memory for 4000000 packet buffers"));
         }
     }
+}
+
+TEST(Subscriptions, LieTogetherAndAreUsedAgain) {
+    constexpr std::size_t kMany = 10'000;
+    constexpr std::size_t kHugePage = std::size_t{2} << 20;
+    std::vector<std::shared_ptr<Subscription>> all;
+    std::set<Subscription*> places;
+    std::set<std::uintptr_t> huge_pages;
+    const auto make_all = [&] {
+        all.clear();
+        for (std::size_t i = 0; i < kMany; ++i) {
+            all.push_back(make_subscription());
+            EXPECT_EQ(all.back()->delivered, 0u);
+            all.back()->delivered = 1;
+            const auto address = reinterpret_cast<std::uintptr_t>(all.back().get());
+            EXPECT_EQ(address % alignof(Subscription), 0u);
+            huge_pages.insert(address / kHugePage);
+            places.insert(all.back().get());
+        }
+    };
+    make_all();
+    EXPECT_LE(huge_pages.size(), 4 * kMany * sizeof(Subscription) / kHugePage);
+    for (int round = 0; round < 20; ++round) make_all();
+    EXPECT_LT(places.size(), 2 * kMany);
 }
 
 }  // namespace
