@@ -84,15 +84,22 @@ class _Tap:
         self._out = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)
 
+    @staticmethod
+    def _name(report):
+        return report.nodeid.split("::", 1)[-1].replace("#", " ")
+
     def _line(self, text):
         print(text, file=self._out, flush=True)
 
     def pytest_runtest_logreport(self, report):
+        if report.outcome == "rerun":
+            self._line(f"# second try: {self._name(report)}")
+            return
         # A failure while tidying up is a case of its own: the test itself has passed already.
         if report.when == "call" or not report.passed:
             self._count += 1
             verdict = "not ok" if report.failed else "ok"
-            name = report.nodeid.split("::", 1)[-1].replace("#", " ")
+            name = self._name(report)
             if report.when != "call" and report.failed:
                 name += f" ({report.when})"
             reason = ""
