@@ -1,5 +1,6 @@
 // The turns, and what is asked of the transport.
 #include <controlplane/admission_transport_impl.h>
+#include <controlplane/sockaddr.h>
 #include <controlplane/tcp_socket.h>
 #include <poll.h>
 #include <sys/socket.h>

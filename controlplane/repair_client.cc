@@ -1,6 +1,5 @@
 #include <controlplane/repair_client.h>
-
-#include <arpa/inet.h>
+#include <controlplane/sockaddr.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,14 +13,6 @@ namespace {
 
 constexpr int kStrangersAtOnce = 16;
 
-sockaddr_in address_of(Ipv4Address address, std::uint16_t port) {
-    sockaddr_in all{};
-    all.sin_family = AF_INET;
-    all.sin_addr.s_addr = htonl(address.value());
-    all.sin_port = htons(port);
-    return all;
-}
-
 std::error_code last_error() { return {errno, std::generic_category()}; }
 
 }  // namespace
@@ -31,7 +22,7 @@ Result<RepairClient> RepairClient::open(const ControlEndpoint& server, Ipv4Addre
     if (descriptor < 0) return tl::unexpected(last_error());
     RepairClient client(descriptor, server);
     // Not connected: strangers are to be counted, and nobody's ICMP is to become an error of ours.
-    const auto from = address_of(local, 0);
+    const auto from = to_sockaddr(local, 0);
     if (bind(descriptor, reinterpret_cast<const sockaddr*>(&from), sizeof(from)) != 0) {
         return tl::unexpected(last_error());
     }
@@ -50,7 +41,7 @@ RepairClient::~RepairClient() {
 void RepairClient::send(const net::MoldRequest& request) noexcept {
     std::array<std::byte, net::kMoldHeaderSize> bytes;
     const std::size_t size = net::emit_mold_request(request, bytes.data());
-    const auto to = address_of(server_.address, server_.port.value());
+    const auto to = to_sockaddr(server_.address, server_.port.value());
     const auto sent = sendto(descriptor_, bytes.data(), size, MSG_DONTWAIT,
                              reinterpret_cast<const sockaddr*>(&to), sizeof(to));
     if (sent != static_cast<ssize_t>(size)) ++counters_.unsent;

@@ -1,4 +1,5 @@
 #include <controlplane/tcp_socket.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,14 +16,6 @@ void set_no_delay(int descriptor) {
 void forget_at_once(int descriptor) {
     const linger nothing{.l_onoff = 1, .l_linger = 0};
     setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &nothing, sizeof nothing);
-}
-
-sockaddr_in to_sockaddr(Ipv4Address address, std::uint16_t port) {
-    sockaddr_in out{};
-    out.sin_family = AF_INET;
-    out.sin_addr.s_addr = htonl(address.value());
-    out.sin_port = htons(port);
-    return out;
 }
 
 int socket_error(int descriptor) {

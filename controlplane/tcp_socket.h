@@ -1,17 +1,11 @@
 // Calls on a TCP socket's descriptor that Asio has no word for. Any thread.
 #pragma once
 
-#include <joinleaf/address.h>
-#include <netinet/in.h>
-
-#include <cstdint>
-
 namespace joinleaf::controlplane {
 
 void set_no_delay(int descriptor);
 /// The kernel forgets the connection when it is closed: no TIME_WAIT for each of a flood.
 void forget_at_once(int descriptor);
-[[nodiscard]] sockaddr_in to_sockaddr(Ipv4Address address, std::uint16_t port);
 /// What a connect() that was under way has come to, as errno; 0: it is connected.
 [[nodiscard]] int socket_error(int descriptor);
 /// Whether one of `events`, as poll() has them, has come, an error or the end of the connection

@@ -2,7 +2,7 @@
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/metric_families.h>
 #include <apps/joinleaf/metrics.h>
-#include <arpa/inet.h>
+#include <controlplane/sockaddr.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <prometheus/collectable.h>
@@ -27,10 +27,7 @@ private:
 // The exposer only says that something is wrong.
 void check_free(const ControlEndpoint& at) {
     const Descriptor fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(at.port.value());
-    address.sin_addr.s_addr = htonl(at.address.value());
+    const sockaddr_in address = controlplane::to_sockaddr(at.address, at.port.value());
     const int reuse = 1;
     const auto* generic = reinterpret_cast<const sockaddr*>(&address);
     if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse) != 0 ||

@@ -10,7 +10,8 @@ struct rte_mempool;
 namespace joinleaf::dataplane::dpdk {
 
 /// Gives a pool that is still empty memory for all its buffers; the pool gives it back when it is
-/// freed. No device and no other process knows of this memory. Returns 0, or a negative errno
+/// freed. No device and no other process knows of this memory. Returns how many, or a negative
+/// errno
 /// (-ENOMEM: there is not so much, or using it would have the kernel end a process).
 [[nodiscard]] int populate_with_own_memory(rte_mempool& pool);
 

@@ -1,3 +1,4 @@
+#include <controlplane/sockaddr.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <tests/unit/transport/transport_under_test.h>
@@ -8,17 +9,6 @@
 #include <stdexcept>
 
 namespace joinleaf::controlplane::test_support {
-namespace {
-
-sockaddr_in to_sockaddr(Ipv4Address address, std::uint16_t port) {
-    sockaddr_in out{};
-    out.sin_family = AF_INET;
-    out.sin_addr.s_addr = htonl(address.value());
-    out.sin_port = htons(port);
-    return out;
-}
-
-}  // namespace
 
 ControlEndpoint free_endpoint() {
     const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
