@@ -1,9 +1,8 @@
 #include <apps/joinleaf/doctor/kernel_files.h>
 #include <apps/joinleaf/failure.h>
 #include <apps/joinleaf/memory.h>
+#include <dataplane/kernel_memory.h>
 #include <fmt/format.h>
-
-#include <charconv>
 
 namespace joinleaf::app {
 namespace {
@@ -13,17 +12,7 @@ std::string in_megabytes(std::uint64_t octets) { return fmt::format("{} MB", oct
 }  // namespace
 
 std::optional<std::uint64_t> available_memory(std::string_view meminfo) {
-    constexpr std::string_view kName = "MemAvailable:";
-    const auto at = meminfo.find(kName);
-    if (at == std::string_view::npos) return std::nullopt;
-    meminfo.remove_prefix(at + kName.size());
-    const auto first = meminfo.find_first_not_of(' ');
-    if (first == std::string_view::npos) return std::nullopt;
-    std::uint64_t kilobytes = 0;
-    const auto [end, error] =
-        std::from_chars(meminfo.data() + first, meminfo.data() + meminfo.size(), kilobytes);
-    if (error != std::errc{}) return std::nullopt;
-    return kilobytes * 1024;
+    return dataplane::octets_said(meminfo, "MemAvailable:");
 }
 
 void must_be_available(std::uint64_t octets, std::string_view option) {

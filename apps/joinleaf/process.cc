@@ -1,7 +1,7 @@
 // What the kernel says of this process.
 #include <apps/joinleaf/process.h>
+#include <dataplane/kernel_memory.h>
 
-#include <charconv>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -9,14 +9,7 @@
 namespace joinleaf::app {
 
 double resident_megabytes(std::string_view status) {
-    constexpr std::string_view kField = "VmRSS:";
-    const auto field = status.find(kField);
-    if (field == std::string_view::npos) return 0;
-    const auto digits = status.find_first_of("0123456789", field + kField.size());
-    if (digits == std::string_view::npos) return 0;
-    double kibibytes = 0;
-    std::from_chars(status.data() + digits, status.data() + status.size(), kibibytes);
-    return kibibytes * 1024 / 1e6;
+    return static_cast<double>(dataplane::octets_said(status, "VmRSS:").value_or(0)) / 1e6;
 }
 
 double resident_megabytes() {

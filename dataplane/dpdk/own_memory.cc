@@ -1,23 +1,22 @@
 #include <dataplane/dpdk/own_memory.h>
 #include <dataplane/huge_pages.h>
+#include <dataplane/kernel_memory.h>
 #include <rte_mempool.h>
 
 #include <cerrno>
 #include <fstream>
-#include <limits>
+#include <iterator>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace joinleaf::dataplane::dpdk {
 namespace {
 
-// Octets behind `name` in a file of /proc that says "NAME:   N kB", or `otherwise`.
-std::uint64_t octets_in(const char* path, const std::string& name, std::uint64_t otherwise) {
+std::optional<std::uint64_t> octets_said_by(const char* path, std::string_view name) {
     std::ifstream file(path);
-    for (std::string line; std::getline(file, line);) {
-        if (!line.starts_with(name)) continue;
-        return std::stoull(line.substr(name.size())) * 1024;
-    }
-    return otherwise;
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    return octets_said(text, name);
 }
 
 void unmap(rte_mempool_memhdr* chunk, void*) { unmap_huge(chunk->addr, chunk->len); }
@@ -32,10 +31,8 @@ int populate_with_own_memory(rte_mempool& pool) {
     if (needed < 0) return static_cast<int>(needed);
     const auto octets = static_cast<std::size_t>(needed);
     // The kernel grants more than there is, and ends a process when it is used: this one.
-    if (octets >
-        octets_in("/proc/meminfo", "MemAvailable:", std::numeric_limits<std::uint64_t>::max())) {
-        return -ENOMEM;
-    }
+    const auto available = octets_said_by("/proc/meminfo", "MemAvailable:");
+    if (available && octets > *available) return -ENOMEM;
     void* const memory = map_huge(octets);
     if (memory == nullptr) return -ENOMEM;
     const int populated = rte_mempool_populate_virt(&pool, static_cast<char*>(memory), octets,
@@ -45,7 +42,7 @@ int populate_with_own_memory(rte_mempool& pool) {
 }
 
 std::uint64_t octets_in_transparent_pages() {
-    return octets_in("/proc/self/smaps_rollup", "AnonHugePages:", 0);
+    return octets_said_by("/proc/self/smaps_rollup", "AnonHugePages:").value_or(0);
 }
 
 }  // namespace joinleaf::dataplane::dpdk
